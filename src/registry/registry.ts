@@ -1,0 +1,86 @@
+/**
+ * Where configuration and leases live: a small ordered key-value store with expiry and watches. Engines: etcd,
+ * directory, memory; all pass the contract suite in test/contract. Keys are relative to the network's prefix
+ * (`config`, `subnets/10.2.14.0-24`), values are text; what they mean is the subnet manager's business.
+ */
+export interface Registry {
+  /** Where it is, for logs and errors: never a secret. */
+  readonly name: string;
+
+  /** The entry of one key, or undefined when there is none. */
+  get(key: string, options?: RequestOptions): Promise<RegistryEntry | undefined>;
+
+  /** All entries whose key starts with `prefix`, in key order, as of one revision. */
+  list(prefix: string, options?: RequestOptions): Promise<RegistrySnapshot>;
+
+  /**
+   * Writes a key when `expect` holds. A `ttlSeconds` makes it expire; without, it is permanent.
+   * A failed expectation is an answer, not an error.
+   */
+  put(key: string, value: string, options?: PutOptions): Promise<PutResult>;
+
+  /** Removes a key when `expect` holds; false when it was absent or had another revision. */
+  delete(key: string, options?: DeleteOptions): Promise<boolean>;
+
+  /**
+   * Follows all keys that start with `prefix`: every change after revision `after`, in order, each once. Without
+   * `after`, and whenever the past cannot be told any more (compaction, restored backup), a `snapshot` comes
+   * first. Outages are bridged inside (back-off with jitter) and told as `state`. Ends only with the signal:
+   * the iteration then finishes without an error.
+   */
+  watch(prefix: string, options: WatchOptions): AsyncIterable<RegistryEvent>;
+
+  /** Ends everything under way; idempotent. */
+  close(): Promise<void>;
+}
+
+/** A point in the store's history; grows with every change. */
+export type Revision = bigint;
+
+export interface RegistryEntry {
+  readonly key: string;
+  readonly value: string;
+  /** Revision of the last change of this key. */
+  readonly revision: Revision;
+  /** True when the key never expires. */
+  readonly permanent: boolean;
+}
+
+export interface RegistrySnapshot {
+  readonly entries: readonly RegistryEntry[];
+  /** The revision at which the list was true; watching after it misses nothing. */
+  readonly revision: Revision;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PutOptions extends RequestOptions {
+  /** `any` (default): whatever is there; `absent`: only create; a revision: only when unchanged since. */
+  readonly expect?: 'any' | 'absent' | Revision | undefined;
+  /** Whole seconds, at least 1. */
+  readonly ttlSeconds?: number | undefined;
+}
+
+export interface DeleteOptions extends RequestOptions {
+  readonly expect?: Revision | undefined;
+}
+
+export type PutResult =
+  /** Written. `ttlSeconds` is what the store granted, undefined for a permanent key. */
+  | { readonly written: true; readonly revision: Revision; readonly ttlSeconds: number | undefined }
+  /** Not written: the expectation failed; `current` is what is there instead (undefined: nothing). */
+  | { readonly written: false; readonly current: RegistryEntry | undefined };
+
+export interface WatchOptions {
+  readonly signal: AbortSignal;
+  readonly after?: Revision | undefined;
+}
+
+export type RegistryEvent =
+  | { readonly type: 'snapshot'; readonly entries: readonly RegistryEntry[]; readonly revision: Revision }
+  | { readonly type: 'put'; readonly entry: RegistryEntry }
+  | { readonly type: 'delete'; readonly key: string; readonly revision: Revision }
+  /** The connection was lost (`cause` says how) or is there again. Data stays valid, only perhaps stale. */
+  | { readonly type: 'state'; readonly connected: boolean; readonly cause?: Error | undefined };
