@@ -22,14 +22,36 @@ export function hasCode(error: unknown, code: string): error is WeftError {
   return error instanceof WeftError && error.code === code;
 }
 
-/** One line for a human: the message, then each cause's message where it adds something. */
+/**
+ * One line for a human: the message, then each cause's message where it adds something; for an AggregateError
+ * what each of its errors says.
+ */
 export function describeError(error: unknown): string {
+  return describe(error, maxDepth);
+}
+
+/** Enough for any real chain, and an end for one that leads back to itself. */
+const maxDepth = 5;
+
+function describe(error: unknown, depth: number): string {
   const parts: string[] = [];
-  for (let current = error; current !== undefined && parts.length < 5; current = causeOf(current)) {
-    const text = current instanceof Error ? current.message : String(current);
-    if (!parts.some(part => part.includes(text))) parts.push(text);
+  let current = error;
+  for (let rest = depth; current !== undefined && rest > 0; rest--, current = causeOf(current)) {
+    const text = messageOf(current, rest);
+    if (text !== '' && !parts.some(part => part.includes(text))) parts.push(text);
   }
-  return parts.join(': ');
+  return parts.length > 0 ? parts.join(': ') : nameOf(error);
+}
+
+function messageOf(error: unknown, depth: number): string {
+  if (!(error instanceof AggregateError)) return error instanceof Error ? error.message : String(error);
+  const errors = error.errors.map(one => describe(one, depth - 1)).join('; ');
+  return [error.message, errors].filter(text => text !== '').join(': ');
+}
+
+/** For an error without any message, as some libraries throw. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : String(error);
 }
 
 function causeOf(error: unknown): unknown {

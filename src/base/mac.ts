@@ -44,7 +44,7 @@ export function isMulticastMac(mac: Mac): boolean {
  * (IEEE 802 section 8.2: U/L bit set, I/G bit clear).
  */
 export function macFromRandom(random: Uint8Array): Mac {
-  const bytes = random.slice(0, 6);
+  const bytes = Uint8Array.from(random.subarray(0, 6));
   bytes[0] = ((bytes[0] ?? 0) & 0xfe) | 0x02;
   return macFromBytes(bytes);
 }

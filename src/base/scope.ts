@@ -5,6 +5,7 @@
 export class Scope implements AsyncDisposable {
   readonly #closers: Array<{ readonly what: string; readonly close: () => void | Promise<void> }> = [];
   readonly #controller = new AbortController();
+  #closing: Promise<void> | undefined;
 
   /** Aborted as the first act of {@link close}: give it to every timer, listener and request of the scope. */
   get signal(): AbortSignal {
@@ -22,9 +23,24 @@ export class Scope implements AsyncDisposable {
     return thing;
   }
 
-  /** @throws AggregateError with every failure, after everything was tried */
+  /**
+   * Closing twice at once is closing once (so a closer must not wait for it); what was registered after an
+   * earlier close is closed by the next.
+   * @throws AggregateError with every failure, after everything was tried
+   */
   async close(): Promise<void> {
     this.#controller.abort();
+    this.#closing ??= this.#closeAll().finally(() => {
+      this.#closing = undefined;
+    });
+    await this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #closeAll(): Promise<void> {
     const failures: unknown[] = [];
     for (let closer = this.#closers.pop(); closer !== undefined; closer = this.#closers.pop()) {
       try {
@@ -34,9 +50,5 @@ export class Scope implements AsyncDisposable {
       }
     }
     if (failures.length > 0) throw new AggregateError(failures, 'closing the scope failed');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 }

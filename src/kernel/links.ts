@@ -1,0 +1,60 @@
+import type { NetlinkError } from '../sys/netlink-error.ts';
+import type { NetlinkSocket } from '../sys/netlink-socket.ts';
+import {
+  decodeLink,
+  isBridgePortMessage,
+  type Link,
+  type LinkFilter,
+  type LinkSpec,
+  linkAdd,
+  linkDelete,
+  linkDump,
+  linkGet,
+  linkSet,
+} from '../wire/link.ts';
+import type { NetlinkMessage, NetlinkRequest } from '../wire/netlink.ts';
+import type { IfIndex } from '../wire/rtnetlink.ts';
+import { list } from './verbs.ts';
+
+export interface LinkVerbs {
+  /** `ip link add NAME ... type KIND ...`. @throws NetlinkError */
+  add(socket: NetlinkSocket, spec: LinkSpec): Promise<void>;
+  /** `ip link set dev IF ...`: changes what `spec` names, by index; another name renames. @throws NetlinkError */
+  set(socket: NetlinkSocket, index: IfIndex, spec: LinkSpec): Promise<void>;
+  /** `ip link delete NAME`. @throws NetlinkError */
+  delete(socket: NetlinkSocket, link: Pick<Link, 'index' | 'name'>): Promise<void>;
+  /** `ip link show NAME`; undefined when there is none. @throws NetlinkError */
+  get(socket: NetlinkSocket, name: string): Promise<Link | undefined>;
+  /** `ip link show [master M] [type KIND]`. @throws NetlinkError */
+  list(socket: NetlinkSocket, filter?: LinkFilter): Promise<Link[]>;
+  /** RTM_NEWLINK and RTM_DELLINK from a monitor; undefined for notices of bridge ports. */
+  decode(message: NetlinkMessage): Link | undefined;
+  readonly requests: {
+    add(spec: LinkSpec): NetlinkRequest;
+    set(index: IfIndex, spec: LinkSpec): NetlinkRequest;
+    delete(link: Pick<Link, 'index' | 'name'>): NetlinkRequest;
+  };
+}
+
+/**
+ * `ip link`, with VXLAN, veth and bridge as kinds:
+ *
+ *     await links.add(socket, {
+ *       name: 'flannel.1', mtuBytes: 1450, up: true,
+ *       kind: { kind: 'vxlan', vni: 1, dev: 2, local: parseIp('192.0.2.1'), port: 8472, learning: false },
+ *     });
+ */
+export const links: LinkVerbs = {
+  add: async (socket, spec) => void (await socket.request(linkAdd(spec))),
+  set: async (socket, index, spec) => void (await socket.request(linkSet(index, spec))),
+  delete: async (socket, link) => void (await socket.request(linkDelete(link))),
+  async get(socket, name) {
+    const [outcome] = await socket.requestAll([linkGet({ name })]);
+    if (outcome?.ok === true) return outcome.reply && decodeLink(outcome.reply);
+    if ((outcome?.error as NetlinkError | undefined)?.errnoName === 'ENODEV') return undefined;
+    throw outcome?.error ?? new TypeError(`no answer for link ${name}`);
+  },
+  list: (socket, filter) => list(socket, linkDump(filter), links.decode),
+  decode: message => (isBridgePortMessage(message) ? undefined : decodeLink(message)),
+  requests: { add: linkAdd, set: linkSet, delete: linkDelete },
+};

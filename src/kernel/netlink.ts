@@ -1,0 +1,24 @@
+/** `weft/netlink`: rtnetlink for TypeScript, usable by itself. See docs/netlink.md. */
+export { WeftError } from '../base/errors.ts';
+export { type Family, type IpAddress, parseIp } from '../base/ip.ts';
+export { type Mac, parseMac } from '../base/mac.ts';
+export { type Prefix, parsePrefix } from '../base/prefix.ts';
+export { NetlinkError } from '../sys/netlink-error.ts';
+export { NetlinkSocket, type NetlinkSocketOptions, type Outcome } from '../sys/netlink-socket.ts';
+export { inNetns } from '../sys/netns.ts';
+export { type Sysctl, sysctl } from '../sys/sysctl.ts';
+export type { Address, AddressFilter } from '../wire/address.ts';
+export type { Link, LinkFilter, LinkSpec } from '../wire/link.ts';
+export type { Bridge, LinkKind, Tun, Veth } from '../wire/link-kind.ts';
+export type { FdbEntry, FdbFilter, Neighbour, NeighbourFilter, NeighbourState } from '../wire/neighbour.ts';
+export type { NextHop, NextHopFilter } from '../wire/next-hop.ts';
+export type { Route, RouteFilter, RouteHop, RouteProtocol, RouteType } from '../wire/route.ts';
+export type { Dev, IfIndex } from '../wire/rtnetlink.ts';
+export type { Vxlan } from '../wire/vxlan-link.ts';
+export { addresses } from './addresses.ts';
+export { fdb } from './fdb.ts';
+export { links } from './links.ts';
+export { type KernelEvent, type KernelMonitor, type MonitoredObject, monitor } from './monitor.ts';
+export { neighbours } from './neighbours.ts';
+export { nextHops } from './next-hops.ts';
+export { routes } from './routes.ts';

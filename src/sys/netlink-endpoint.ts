@@ -1,0 +1,159 @@
+/**
+ * One AF_NETLINK descriptor on Node's event loop: what requests and monitors have in common.
+ *
+ * The kernel handles a request inside sendto(2), so its answers lie in the receive buffer when the call
+ * returns. The descriptor's readiness comes by koffi's poll handle (libuv): no thread waits, nothing is polled.
+ */
+import { constants } from 'node:os';
+import koffi from 'koffi';
+import { WeftError } from '../base/errors.ts';
+import {
+  bind,
+  closeDescriptor,
+  type Errno,
+  errnoOf,
+  lastErrno,
+  pointerOf,
+  receive,
+  sendToKernel,
+  setSocketOption,
+  socket,
+} from './libc.ts';
+import { inNetns } from './netns.ts';
+
+export interface EndpointOptions {
+  /** Path of the network namespace to open the socket in; default: the thread's own. */
+  readonly netns?: string | undefined;
+  /** Wanted size of the kernel's queue towards us. */
+  readonly receiveBufferBytes: number;
+  /** Multicast groups to join (RTNLGRP_*). */
+  readonly groups?: readonly number[] | undefined;
+}
+
+/** What a read may bring. The bytes are only valid during the call. */
+export interface EndpointEvents {
+  onDatagram(bytes: Uint8Array): void;
+  /** ENOBUFS: the kernel dropped messages for want of room. */
+  onOverrun(): void;
+  /** Reading failed for good. */
+  onFailure(errno: Errno): void;
+}
+
+const AF_NETLINK = 16;
+const NETLINK_ROUTE = 0;
+const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0x80000 | 0x800;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+const MSG_DONTWAIT_TRUNC = 0x40 | 0x20;
+
+/** The kernel makes dumps of at most 32 KiB a piece; a lone link with many virtual functions can be larger. */
+const datagramBytes = 256 * 1024;
+
+/** Reads before the event loop gets its turn, so that a dump of 60,000 entries stalls nobody. */
+const readsPerTurn = 256;
+
+export class NetlinkEndpoint {
+  readonly #fd: number;
+  readonly #events: EndpointEvents;
+  readonly #handle: ReturnType<typeof koffi.node.poll>;
+  readonly #buffer = arena(datagramBytes);
+  readonly #pointer = pointerOf(this.#buffer);
+  #outgoing = arena(64 * 1024);
+  #closed = false;
+
+  private constructor(fd: number, events: EndpointEvents) {
+    this.#fd = fd;
+    this.#events = events;
+    this.#handle = koffi.node.poll(fd, { readable: true }, () => this.drain());
+  }
+
+  /** @throws WeftError `netns-missing`, `syscall-failed` */
+  static open(options: EndpointOptions, events: EndpointEvents): NetlinkEndpoint {
+    const { netns } = options;
+    const fd = netns === undefined ? openSocket(options) : inNetns(netns, () => openSocket(options));
+    return new NetlinkEndpoint(fd, events);
+  }
+
+  /** @throws WeftError `netlink-send` */
+  send(bytes: Uint8Array): void {
+    if (bytes.length > this.#outgoing.length) this.#outgoing = arena(bytes.length);
+    this.#outgoing.set(bytes);
+    const sent = sendToKernel(this.#fd, pointerOf(this.#outgoing), bytes.length);
+    if (sent === bytes.length) return;
+    const { name, words } = lastErrno();
+    throw new WeftError(
+      'netlink-send',
+      `sending ${bytes.length} bytes to rtnetlink failed: ${name} (${words})`,
+    );
+  }
+
+  /** Reads what is there, at most {@link readsPerTurn} datagrams; the loop calls again for the rest. */
+  drain(): void {
+    for (let reads = 0; reads < readsPerTurn && !this.#closed; reads++) {
+      const length = receive(this.#fd, this.#pointer, datagramBytes, MSG_DONTWAIT_TRUNC);
+      const errno = length < 0 ? lastErrno() : undefined;
+      if (errno?.name === 'EAGAIN') return;
+      if (errno?.name === 'ENOBUFS') this.#events.onOverrun();
+      else if (errno !== undefined && errno.name !== 'EINTR') this.#fail(errno);
+      else if (length > datagramBytes) this.#fail(errnoOf(constants.errno.EMSGSIZE));
+      else if (length > 0) this.#events.onDatagram(this.#buffer.subarray(0, length));
+    }
+  }
+
+  /** An idle endpoint must not keep a program alive that has nothing else to do. */
+  unref(): void {
+    this.#handle.unref();
+  }
+
+  ref(): void {
+    this.#handle.ref();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handle.close();
+    closeDescriptor(this.#fd);
+  }
+
+  #fail(errno: Errno): void {
+    this.close();
+    this.#events.onFailure(errno);
+  }
+}
+
+/** Bytes that stay where they are: V8 keeps small arrays on its moving heap, large ones outside. */
+function arena(bytes: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(Math.max(bytes, 4096)));
+}
+
+function openSocket(options: EndpointOptions): number {
+  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, NETLINK_ROUTE);
+  try {
+    // FORCE may exceed net.core.rmem_max but needs CAP_NET_ADMIN; without it take what is allowed.
+    if (!setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBufferBytes)) {
+      setSocketOption(fd, SOL_SOCKET, SO_RCVBUF, options.receiveBufferBytes);
+    }
+    setSocketOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    setSocketOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    setSocketOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+    // struct sockaddr_nl: family, padding, port 0 (the kernel chooses), no groups in the bitmap
+    bind(fd, Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    for (const group of options.groups ?? []) {
+      if (!setSocketOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) {
+        const { name, words } = lastErrno();
+        throw new WeftError('netlink-group', `joining rtnetlink group ${group} failed: ${name} (${words})`);
+      }
+    }
+    return fd;
+  } catch (error) {
+    closeDescriptor(fd);
+    throw error;
+  }
+}
