@@ -1,39 +1,37 @@
 /**
- * `npm test [-- FILE...]`: installs what is missing, then runs the tests inside private network, mount and pid
- * namespaces, so that nothing a test makes (namespaces, devices, mounts, processes, /run/flannel) can reach the
- * machine or outlive the run.
+ * `npm test [-- FILE...]`: installs the Debian packages that are missing, then runs the tests in a sandbox (see
+ * support/sandbox.ts), two files at a time, and fails if they leave anything behind in it. Options of `node --test`
+ * may stand among the files: `npm test -- --test-name-pattern=vxlan test/kernel/*.test.ts`.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import process from 'node:process';
+import { sweepCgroups } from './support/cgroups.ts';
 import { ensurePackages } from './support/packages.ts';
+import { sandboxed } from './support/sandbox.ts';
 
-const files = process.argv.length > 2 ? process.argv.slice(2) : globSync('test/**/*.test.ts').sort();
+const given = process.argv.slice(2);
+const files = given.some(argument => !argument.startsWith('-')) ? [] : globSync('test/**/*.test.ts').sort();
+
 ensurePackages();
+await sweepCgroups(process.pid);
 
-const result = spawnSync(
-  'unshare',
-  [
-    ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
-    '--net',
-    '--mount',
-    '--pid',
-    '--fork',
-    '--kill-child',
-    '--mount-proc',
-    '--propagation',
-    'private',
-    'sh',
-    '-c',
-    'mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/flannel && ip link set lo up && exec "$@"',
-    'sandbox',
-    process.execPath,
-    '--test',
-    '--test-concurrency=2',
-    '--test-timeout=300000',
-    ...files,
-  ],
-  { stdio: 'inherit', env: { ...process.env, WEFT_TEST_SANDBOX: '1' } },
-);
-if (result.error !== undefined) throw result.error;
-process.exitCode = result.status ?? 1;
+const [program = '', ...args] = sandboxed([
+  ...[process.execPath, '--test', '--test-concurrency=2', '--test-timeout=300000', ...given, ...files],
+]);
+const env = { ...process.env, WEFT_TEST_SANDBOX: '1', WEFT_TEST_RUN: String(process.pid) };
+const sandbox = spawn(program, args, { stdio: 'inherit', env });
+
+// Whatever ends the runner ends the sandbox, at once and whole; SIGKILL does so through the kernel (pdeathsig).
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.once(signal, () => sandbox.kill('SIGKILL'));
+// npm passes a signal on to the shell that it put between itself and us, and only that dies of it.
+const parent = process.ppid;
+const orphaned = setInterval(() => process.ppid === parent || sandbox.kill('SIGKILL'), 250);
+if (process.env['npm_lifecycle_event'] === undefined) clearInterval(orphaned);
+
+const [status] = (await once(sandbox, 'exit')) as [number | null];
+clearInterval(orphaned);
+process.exitCode = status ?? 1;
+await sweepCgroups(process.pid);

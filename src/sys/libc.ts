@@ -72,6 +72,17 @@ export function sendToKernel(fd: number, pointer: number, length: number): numbe
 /** struct sockaddr_nl of the kernel: AF_NETLINK, port 0, no groups. */
 const kernelAddress = Uint8Array.of(16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
+/**
+ * Sends a datagram to `address`, a struct sockaddr.
+ * @returns bytes sent, or -1 with {@link lastErrno}
+ */
+export function sendDatagramTo(fd: number, bytes: Uint8Array, address: Uint8Array): number {
+  // Small arrays lie on V8's moving heap; this one does not.
+  const arena = new Uint8Array(new ArrayBuffer(Math.max(4096, bytes.length)));
+  arena.set(bytes);
+  return Number(calls.sendto(descriptor(fd), pointerOf(arena), bytes.length, 0, address, address.length));
+}
+
 /** @returns bytes received (the whole length with MSG_TRUNC), or -1 with {@link lastErrno} */
 export function receive(fd: number, pointer: number, length: number, flags: number): number {
   return Number(calls.recv(descriptor(fd), pointer, length, flags));

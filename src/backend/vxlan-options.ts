@@ -1,0 +1,45 @@
+import { readOptions } from '../lease/backend-options.ts';
+import type { Json } from '../lease/lease.ts';
+
+/** The vxlan backend's options in the network config. */
+export interface VxlanOptions {
+  readonly vni: number;
+  /** UDP destination port; undefined: the kernel's default, 8472. */
+  readonly port: number | undefined;
+  /** MTU of the underlay as assumed, before encapsulation; undefined: the external interface's. */
+  readonly underlayMtuBytes: number | undefined;
+  readonly gbp: boolean;
+  readonly learning: boolean;
+}
+
+const windowsOnly = 'it is for Windows';
+
+/** @throws WeftError `config-invalid` */
+export function parseVxlanOptions(options: Readonly<Record<string, Json>>): {
+  readonly options: VxlanOptions;
+  readonly warnings: readonly string[];
+} {
+  const { values, warnings } = readOptions(options, {
+    VNI: { type: 'integer', default: 1, max: 0xffffff },
+    Port: { type: 'integer', default: 0, max: 65535 },
+    MTU: { type: 'integer', default: 0, max: 65535 },
+    GBP: { type: 'boolean', default: false },
+    Learning: { type: 'boolean', default: false },
+    DirectRouting: { type: 'boolean', default: false },
+    MacPrefix: { type: 'ignored', because: windowsOnly },
+    Name: { type: 'ignored', because: windowsOnly },
+  });
+  const direct = values.DirectRouting
+    ? ['Backend.DirectRouting has no effect yet: every peer is reached through the VXLAN device']
+    : [];
+  return {
+    options: {
+      vni: values.VNI,
+      port: values.Port === 0 ? undefined : values.Port,
+      underlayMtuBytes: values.MTU === 0 ? undefined : values.MTU,
+      gbp: values.GBP,
+      learning: values.Learning,
+    },
+    warnings: [...warnings, ...direct],
+  };
+}

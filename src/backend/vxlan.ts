@@ -1,0 +1,198 @@
+/**
+ * The VXLAN backend. The kernel does all the work; per peer it needs three entries, here for 10.2.14.0/24 leased
+ * by the host 192.0.2.2:
+ *
+ *     ip route    10.2.14.0/24 via 10.2.14.0 dev flannel.1 onlink     packets for the subnet go to its VTEP,
+ *     ip neigh    10.2.14.0 lladdr 0a:1b:2c:3d:4e:5f                  which has this MAC,
+ *     bridge fdb  0a:1b:2c:3d:4e:5f dst 192.0.2.2                     which lives on that host: UDP 8472 to it
+ */
+import { describeError } from '../base/errors.ts';
+import { addressBits, type Family } from '../base/ip.ts';
+import { isMulticastMac, type Mac, zeroMac } from '../base/mac.ts';
+import { prefixBase, prefixContains, prefixFamily } from '../base/prefix.ts';
+import type { Lease, LeaseAttrs } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import { type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
+import type { Route } from '../wire/route.ts';
+import type { Backend, ExternalInterface, Host, Identity, PeerPlan } from './backend.ts';
+import {
+  addressOf,
+  familiesOf,
+  formatVtepData,
+  networkOf,
+  publicIpOf,
+  subnetOf,
+  vtepDataOf,
+} from './vtep.ts';
+import { parseVxlanOptions, type VxlanOptions } from './vxlan-options.ts';
+
+/** Outer IPv4 (20) or IPv6 (40), UDP (8), VXLAN (8) and inner Ethernet (14) headers (RFC 7348 section 5). */
+export const vxlanOverheadBytes: Readonly<Record<Family, number>> = { 4: 50, 6: 70 };
+
+/** @throws WeftError `config-invalid` for options that make no sense */
+export function createVxlan(config: NetworkConfig): { backend: Backend; warnings: readonly string[] } {
+  const { options, warnings } = parseVxlanOptions(config.backend.options);
+  const families = familiesOf(config);
+  const backend: Backend = {
+    type: 'vxlan',
+    devices: families.map(family => deviceName(options.vni, family)),
+    containerMtuBytes: external => Math.min(...families.map(family => deviceMtu(options, external, family))),
+    attrs: identity => publish(options, families, identity),
+    planHost: host => families.flatMap(family => planVtep(options, host, family)),
+    planPeer: (host, peer) => planPeer(options, host, peer, families),
+    owns: (host, object) => families.some(family => owns(options, host, object, family)),
+  };
+  return { backend, warnings };
+}
+
+function deviceName(vni: number, family: Family): LinkName {
+  return family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;
+}
+
+function deviceMtu(options: VxlanOptions, external: ExternalInterface, family: Family): number {
+  return (options.underlayMtuBytes ?? external.mtuBytes) - vxlanOverheadBytes[family];
+}
+
+/**
+ * A VTEP keeps its MAC for life, because every peer has it in its tables: first the one that our lease already
+ * publishes, then that of a device left by an earlier run, and only then a new one.
+ */
+function publish(options: VxlanOptions, families: readonly Family[], identity: Identity): LeaseAttrs {
+  const data = (family: Family) =>
+    families.includes(family)
+      ? formatVtepData({
+          vni: options.vni,
+          mac:
+            publishedMac(options, identity, family) ??
+            deviceMac(options, identity, family) ??
+            identity.randomMac(),
+        })
+      : undefined;
+  return {
+    publicIp: identity.publicIp,
+    publicIpv6: identity.publicIpv6,
+    backendType: 'vxlan',
+    backendData: data(4),
+    backendV6Data: data(6),
+  };
+}
+
+function publishedMac(options: VxlanOptions, { existing }: Identity, family: Family): Mac | undefined {
+  if (existing?.attrs.backendType !== 'vxlan') return undefined;
+  try {
+    const { vni, mac } = vtepDataOf(existing, family);
+    return vni === options.vni ? mac : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function deviceMac(options: VxlanOptions, { observed }: Identity, family: Family): Mac | undefined {
+  const name = deviceName(options.vni, family);
+  const object = observed.get(keyOf({ type: 'link', value: { name } }));
+  return object?.type === 'link' && object.value.kind?.kind === 'vxlan' ? object.value.mac : undefined;
+}
+
+/** The VTEP: the device, and the address that peers' `via` points to. */
+function planVtep(options: VxlanOptions, { external, lease }: Host, family: Family): KernelObject[] {
+  const name = deviceName(options.vni, family);
+  const subnet = subnetOf(lease.subnet, family);
+  const { mac } = vtepDataOf(lease, family);
+  const link: KernelObject = {
+    type: 'link',
+    value: {
+      name,
+      mac,
+      mtuBytes: deviceMtu(options, external, family),
+      txQueueLength: 0,
+      up: true,
+      kind: {
+        kind: 'vxlan',
+        vni: options.vni,
+        dev: external.name,
+        local: addressOf(external, family),
+        port: options.port,
+        learning: options.learning,
+        gbp: options.gbp,
+        l2miss: false,
+      },
+    },
+  };
+  if (subnet === undefined) return [link];
+  const address = {
+    dev: name,
+    local: prefixBase(subnet),
+    prefixLength: addressBits[family],
+    scope: 'global',
+  } as const;
+  return [link, { type: 'address', value: address }];
+}
+
+function planPeer(options: VxlanOptions, host: Host, peer: Lease, families: readonly Family[]): PeerPlan {
+  const { backendType } = peer.attrs;
+  if (backendType !== 'vxlan') {
+    return refused(`its backend is ${backendType || 'udp or alloc'}, ours is vxlan`);
+  }
+  const objects: KernelObject[] = [];
+  for (const family of families) {
+    const subnet = subnetOf(peer.subnet, family);
+    const publicIp = publicIpOf(peer.attrs, family);
+    if (subnet === undefined) continue;
+    if (publicIp === undefined) return refused(`it publishes no IPv${family} address to reach it at`);
+    try {
+      const { vni = options.vni, mac } = vtepDataOf(peer, family);
+      if (vni !== options.vni) return refused(`its VNI is ${vni}, ours is ${options.vni}`);
+      if (mac === vtepDataOf(host.lease, family).mac) return refused(`its VTEP has our own MAC ${mac}`);
+      if (publicIp === publicIpOf(host.lease.attrs, family))
+        return refused(`it publishes our own address ${publicIp}`);
+      const dev = deviceName(options.vni, family);
+      const gateway = prefixBase(subnet);
+      objects.push(
+        { type: 'fdb', value: { dev, lladdr: mac, dst: publicIp, table: 'self', state: 'permanent' } },
+        { type: 'neighbour', value: { dev, dst: gateway, lladdr: mac, state: 'permanent' } },
+        { type: 'route', value: { dst: subnet, gateway, dev, onlink: true } },
+      );
+    } catch (error) {
+      return refused(describeError(error));
+    }
+  }
+  return objects.length === 0
+    ? refused('it has no subnet of a family that we use')
+    : { type: 'objects', objects };
+}
+
+function refused(reason: string): PeerPlan {
+  return { type: 'refused', reason };
+}
+
+/** Ours on our device is what we could have made: see docs/adr/0005-what-is-ours.md. */
+function owns(options: VxlanOptions, host: Host, object: KernelObject, family: Family): boolean {
+  const dev = deviceName(options.vni, family);
+  switch (object.type) {
+    case 'link':
+      return object.value.name === dev;
+    case 'address': {
+      const { local, dev: on } = object.value;
+      const network = networkOf(host.config, family);
+      return on === dev && network !== undefined && prefixContains(network, local);
+    }
+    case 'neighbour':
+      return object.value.dev === dev && object.value.state === 'permanent';
+    case 'fdb': {
+      const { lladdr, table, state, dst, dev: on } = object.value;
+      const unicast = lladdr !== zeroMac && !isMulticastMac(lladdr);
+      return on === dev && table === 'self' && state === 'permanent' && dst !== undefined && unicast;
+    }
+    case 'route':
+      return (
+        object.value.dev === dev && prefixFamily(object.value.dst) === family && isVtepRoute(object.value)
+      );
+    case 'nexthop':
+      return false;
+  }
+}
+
+/** `S via S's first address onlink`: nobody but flannel and Weft writes such a route. */
+function isVtepRoute({ dst, gateway, onlink, protocol, type }: Route<LinkName>): boolean {
+  return gateway === prefixBase(dst) && onlink === true && protocol === 'boot' && type === 'unicast';
+}

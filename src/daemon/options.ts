@@ -1,0 +1,25 @@
+import type { IpAddress } from '../base/ip.ts';
+
+/** What the operator asked of the daemon, checked. */
+export interface DaemonOptions extends InterfaceChoice {
+  /** Path of subnet.env. */
+  readonly subnetFile: string;
+  /** The lease is renewed this long before it expires, 1 to 1439. */
+  readonly renewMarginMinutes: number;
+  readonly ipMasq: boolean;
+  /** Where /healthz and /readyz are served; undefined: nowhere. */
+  readonly healthz: { readonly ip: string; readonly port: number } | undefined;
+}
+
+/** How to choose the interface to the underlay: the first hit in the order of these fields. */
+export interface InterfaceChoice {
+  /** Names or addresses, in the order in which they are tried. */
+  readonly iface: readonly string[];
+  /** Matched anywhere in an interface's addresses, then in its name. */
+  readonly ifaceRegex: readonly RegExp[];
+  /** Take the interface that the kernel would send to this address over. */
+  readonly ifaceCanReach: IpAddress | undefined;
+  /** Address that peers shall use; without any choice above it also chooses the interface that holds it. */
+  readonly publicIp: IpAddress | undefined;
+  readonly publicIpv6: IpAddress | undefined;
+}

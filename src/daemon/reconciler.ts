@@ -1,0 +1,232 @@
+/**
+ * Keeps the kernel as desired, level-triggered:
+ *
+ *     set/unset ──> desired ─┐
+ *                            ├─ diff of the dirty keys ──> steps ──> apply ──> believed
+ *     snapshot ───> believed ┘                                        └─ failed: dirty again, later
+ *
+ * `believed` is what the kernel held when we last looked or wrote. A lease event makes a few keys dirty and costs
+ * only those; a resync reads the kernel and makes everything dirty.
+ */
+import { backoffMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import { describeError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { type Applied, apply } from '../kernel/apply.ts';
+import { snapshot } from '../kernel/snapshot.ts';
+import { stepCommand, stepReason } from '../state/describe.ts';
+import { diff, type Step } from '../state/diff.ts';
+import {
+  deviceOf,
+  type KernelObject,
+  type KernelState,
+  keyOf,
+  type LinkName,
+  type ObjectKey,
+} from '../state/kernel-object.ts';
+import type { NetlinkSocket } from '../sys/netlink-socket.ts';
+
+export interface ReconcilerOptions {
+  readonly socket: NetlinkSocket;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Devices to look at. */
+  readonly devices: readonly LinkName[];
+  /** Is this object, which no plan names, ours to remove? */
+  owns(object: KernelObject): boolean;
+  /** Called after a device was made, before anything else is put on it. */
+  prepareDevice?(name: LinkName): void;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+/** What the reconciler has done since it was last asked. */
+export interface Tally {
+  readonly added: number;
+  readonly replaced: number;
+  readonly deleted: number;
+}
+
+/** An object that cannot be brought to its desired state for now. */
+export interface Failing {
+  readonly command: string;
+  readonly error: string;
+  readonly attempts: number;
+}
+
+const retry = { firstMs: 200, maxMs: 30_000 } as const;
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  readonly #desired = new Map<ObjectKey, KernelObject>();
+  readonly #failing = new Map<ObjectKey, Failing>();
+  #believed = new Map<ObjectKey, KernelObject>();
+  #dirty = new Set<ObjectKey>();
+  #stale = true;
+  #running: Promise<void> | undefined;
+  #retryPlanned = false;
+  #tally = { added: 0, replaced: 0, deleted: 0 };
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  get failing(): ReadonlyMap<ObjectKey, Failing> {
+    return this.#failing;
+  }
+
+  get desired(): KernelState {
+    return this.#desired;
+  }
+
+  /** Wants these objects, in place of whatever was wanted under the same keys. */
+  set(objects: readonly KernelObject[]): void {
+    for (const object of objects) {
+      const key = keyOf(object);
+      this.#desired.set(key, object);
+      this.#dirty.add(key);
+      // What a device loses when it is made anew is known only after a look.
+      if (object.type === 'link') this.#stale = true;
+    }
+    this.#wake();
+  }
+
+  /** Wants nothing under these keys any more. */
+  unset(keys: readonly ObjectKey[]): void {
+    for (const key of keys) {
+      this.#desired.delete(key);
+      this.#dirty.add(key);
+    }
+    this.#wake();
+  }
+
+  /** Looks at the kernel and puts right whatever differs. */
+  resync(): void {
+    this.#stale = true;
+    this.#wake();
+  }
+
+  /** Resolves when nothing is left to do but what failed, and tells what was done since the last call. */
+  async settled(): Promise<Tally> {
+    while (this.#running !== undefined) await this.#running;
+    const tally = this.#tally;
+    this.#tally = { added: 0, replaced: 0, deleted: 0 };
+    return tally;
+  }
+
+  #wake(): void {
+    if (this.#running !== undefined || this.#options.signal.aborted) return;
+    // Starting in a microtask lets a burst of set() and unset() calls become one batch.
+    this.#running = Promise.resolve()
+      .then(() => this.#work())
+      .then(completed => {
+        this.#running = undefined;
+        if (!completed) this.#planRetry(0);
+        else if (this.#stale || this.#dirty.size > 0) this.#wake();
+      });
+  }
+
+  /** Works until nothing is left; false when the kernel could not be read. */
+  async #work(): Promise<boolean> {
+    while ((this.#stale || this.#dirty.size > 0) && !this.#options.signal.aborted) {
+      if (this.#stale && !(await this.#look())) return false;
+      const keys = this.#dirty;
+      this.#dirty = new Set();
+      const steps = diff(pick(this.#desired, keys), pick(this.#believed, keys));
+      this.#learn(await this.#apply(steps), keys);
+    }
+    return true;
+  }
+
+  /** Reads the kernel; false when that failed. */
+  async #look(): Promise<boolean> {
+    const { socket, devices, owns, log } = this.#options;
+    try {
+      this.#stale = false;
+      const { state } = await snapshot(socket, devices);
+      const ours = [...state].filter(([key, object]) => this.#desired.has(key) || owns(object));
+      this.#believed = new Map(ours);
+      for (const key of [...this.#desired.keys(), ...this.#believed.keys()]) this.#dirty.add(key);
+      return true;
+    } catch (error) {
+      this.#stale = true;
+      log.error({ error }, 'reading the kernel failed, trying again');
+      return false;
+    }
+  }
+
+  /** Devices first, so that they can be prepared before anything is put on them. */
+  async #apply(steps: readonly Step[]): Promise<Applied> {
+    const { socket, prepareDevice } = this.#options;
+    const isLink = (step: Step): boolean => step.object.type === 'link';
+    const firstLater = steps.findIndex(step => !isLink(step));
+    const cut = firstLater < 0 ? steps.length : firstLater;
+    const links = await apply(socket, steps.slice(0, cut));
+    for (const { verb, object } of links.done) {
+      if (verb === 'add' && object.type === 'link') prepareDevice?.(object.value.name);
+    }
+    const others = await apply(socket, steps.slice(cut));
+    return { done: [...links.done, ...others.done], failed: [...links.failed, ...others.failed] };
+  }
+
+  #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>): void {
+    for (const step of done) this.#believe(step);
+    const failedKeys = new Set(failed.map(({ step }) => keyOf(step.object)));
+    for (const key of keys) if (!failedKeys.has(key)) this.#failing.delete(key);
+    for (const { step, error } of failed) this.#fail(step, error);
+    const attempts = failed.map(({ step }) => this.#failing.get(keyOf(step.object))?.attempts ?? 0);
+    if (failed.length > 0) this.#planRetry(Math.min(...attempts));
+  }
+
+  #believe(step: Step): void {
+    const { log } = this.#options;
+    const key = keyOf(step.object);
+    if (step.verb === 'delete') this.#believed.delete(key);
+    else this.#believed.set(key, step.object);
+    if (step.verb === 'delete' && step.object.type === 'link') this.#forgetDevice(step.object.value.name);
+    // A new MAC flushes the device's neighbours, going down its routes: look what is left.
+    if (step.verb === 'replace' && step.object.type === 'link') this.#stale = true;
+    this.#tally[step.verb === 'add' ? 'added' : step.verb === 'replace' ? 'replaced' : 'deleted']++;
+    const reason = stepReason(step);
+    log.debug(reason === '' ? {} : { reason }, stepCommand(step));
+  }
+
+  #forgetDevice(name: LinkName): void {
+    for (const [key, object] of this.#believed) if (deviceOf(object) === name) this.#believed.delete(key);
+  }
+
+  #fail(step: Step, error: Error): void {
+    const key = keyOf(step.object);
+    const attempts = (this.#failing.get(key)?.attempts ?? 0) + 1;
+    const command = stepCommand(step);
+    this.#failing.set(key, { command, error: describeError(error), attempts });
+    // The first failure of many; then only as often as the attempts double.
+    if ((attempts & (attempts - 1)) === 0) {
+      this.#options.log.warn({ command, attempts, error }, 'the kernel refused a change, trying again');
+    }
+  }
+
+  /** Looks again after a while, at everything: a refusal often means that the kernel is not as believed. */
+  #planRetry(attempt: number): void {
+    const { clock, signal, random } = this.#options;
+    if (this.#retryPlanned || signal.aborted) return;
+    this.#retryPlanned = true;
+    clock
+      .sleep(backoffMs(retry, attempt, random()), { signal })
+      .then(() => {
+        this.#retryPlanned = false;
+        this.resync();
+      })
+      .catch(() => {});
+  }
+}
+
+function pick(state: KernelState, keys: ReadonlySet<ObjectKey>): KernelState {
+  const picked = new Map<ObjectKey, KernelObject>();
+  for (const key of keys) {
+    const object = state.get(key);
+    if (object !== undefined) picked.set(key, object);
+  }
+  return picked;
+}

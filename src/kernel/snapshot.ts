@@ -1,0 +1,98 @@
+import { type KernelObject, type KernelState, type LinkName, stateOf } from '../state/kernel-object.ts';
+import type { NetlinkSocket } from '../sys/netlink-socket.ts';
+import type { Link } from '../wire/link.ts';
+import type { LinkKind } from '../wire/link-kind.ts';
+import { mainTable } from '../wire/route.ts';
+import type { IfIndex } from '../wire/rtnetlink.ts';
+import { addresses } from './addresses.ts';
+import { fdb } from './fdb.ts';
+import { links } from './links.ts';
+import type { MonitoredObject } from './monitor.ts';
+import { neighbours } from './neighbours.ts';
+import { nextHops } from './next-hops.ts';
+import { routes } from './routes.ts';
+
+/** What the kernel holds on some devices at one time. */
+export interface Snapshot {
+  readonly state: KernelState;
+  /** All links of the namespace, by name. */
+  readonly links: ReadonlyMap<LinkName, Link>;
+}
+
+/**
+ * Reads the devices named in `devices` with everything on them: addresses, routes of the main table, next hops,
+ * neighbours and FDB entries. Devices that do not exist are simply absent from the result.
+ * @throws NetlinkError
+ */
+export async function snapshot(socket: NetlinkSocket, devices: readonly LinkName[]): Promise<Snapshot> {
+  const all = await links.list(socket);
+  const nameOf = namesOf(all);
+  const wanted = all.filter(link => devices.includes(link.name));
+  const found: MonitoredObject[] = wanted.map(value => ({ type: 'link', value }));
+  for (const { index: dev } of wanted) found.push(...(await objectsOn(socket, dev)));
+  return {
+    state: stateOf(found.map(object => modelOf(object, nameOf))),
+    links: new Map(all.map(link => [link.name, link])),
+  };
+}
+
+/** How to name a device by number; an index without a device is written `if7`. */
+export function namesOf(all: readonly Link[]): (index: IfIndex) => LinkName {
+  const names = new Map(all.map(link => [link.index, link.name]));
+  return index => names.get(index) ?? `if${index}`;
+}
+
+/** The kernel's object with devices by name. */
+export function modelOf(object: MonitoredObject, nameOf: (index: IfIndex) => LinkName): KernelObject {
+  const named = (dev: IfIndex | undefined): LinkName | undefined =>
+    dev === undefined ? undefined : nameOf(dev);
+  switch (object.type) {
+    case 'link':
+      return { type: 'link', value: modelOfLink(object.value, named) };
+    case 'route': {
+      const { multipath, ...route } = object.value;
+      const hops = multipath?.map(hop => ({ ...hop, dev: nameOf(hop.dev) }));
+      return { type: 'route', value: { ...route, dev: named(route.dev), multipath: hops } };
+    }
+    case 'nexthop':
+      return { type: 'nexthop', value: { ...object.value, dev: named(object.value.dev) } };
+    case 'fdb':
+      return {
+        type: 'fdb',
+        value: { ...object.value, dev: nameOf(object.value.dev), master: named(object.value.master) },
+      };
+    case 'address':
+      return { type: 'address', value: { ...object.value, dev: nameOf(object.value.dev) } };
+    case 'neighbour':
+      return { type: 'neighbour', value: { ...object.value, dev: nameOf(object.value.dev) } };
+  }
+}
+
+type Named = (dev: IfIndex | undefined) => LinkName | undefined;
+
+function modelOfLink(link: Link, named: Named): Extract<KernelObject, { type: 'link' }>['value'] {
+  const { name, mac, mtuBytes, txQueueLength, up, alias } = link;
+  const kind: LinkKind<LinkName> =
+    link.kind.kind === 'vxlan' ? { ...link.kind, dev: named(link.kind.dev) } : link.kind;
+  return { name, mac, mtuBytes, txQueueLength, up, alias, kind, master: named(link.master) };
+}
+
+async function objectsOn(socket: NetlinkSocket, dev: IfIndex): Promise<MonitoredObject[]> {
+  const tag = <T extends MonitoredObject['type'], V>(
+    type: T,
+    values: readonly V[],
+  ): Array<{ type: T; value: V }> => values.map(value => ({ type, value }));
+  return [
+    ...tag('address', await addresses.list(socket, { dev })),
+    ...tag('fdb', await fdb.list(socket, { dev })),
+    ...tag('neighbour', await neighbours.list(socket, { dev })),
+    ...tag('nexthop', await nextHops.list(socket, { dev }).catch(absentOnOldKernels)),
+    ...tag('route', await routes.list(socket, { dev, table: mainTable, family: 4 })),
+    ...tag('route', await routes.list(socket, { dev, table: mainTable, family: 6 })),
+  ];
+}
+
+/** Next-hop objects came with Linux 5.3; before, their dump is refused. */
+function absentOnOldKernels(): [] {
+  return [];
+}

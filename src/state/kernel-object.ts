@@ -1,0 +1,67 @@
+/**
+ * The model of the kernel: what `ip` and `bridge` can show and change, with devices by name, since a plan is made
+ * before its devices have numbers.
+ */
+import { isMulticastMac, zeroMac } from '../base/mac.ts';
+import type { Address } from '../wire/address.ts';
+import type { LinkSpec } from '../wire/link.ts';
+import type { FdbEntry, Neighbour } from '../wire/neighbour.ts';
+import type { NextHop } from '../wire/next-hop.ts';
+import { mainTable, type Route } from '../wire/route.ts';
+
+/** A device's name in its network namespace. */
+export type LinkName = string;
+
+export type KernelObject =
+  | { readonly type: 'link'; readonly value: LinkSpec<LinkName> }
+  | { readonly type: 'address'; readonly value: Address<LinkName> }
+  | { readonly type: 'nexthop'; readonly value: NextHop<LinkName> }
+  | { readonly type: 'fdb'; readonly value: FdbEntry<LinkName> }
+  | { readonly type: 'neighbour'; readonly value: Neighbour<LinkName> }
+  | { readonly type: 'route'; readonly value: Route<LinkName> };
+
+export type ObjectType = KernelObject['type'];
+
+/** Identity of an object: two objects with one key cannot be in the kernel together. */
+export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
+
+/** Desired or observed kernel state. */
+export type KernelState = ReadonlyMap<ObjectKey, KernelObject>;
+
+export function keyOf(object: KernelObject): ObjectKey {
+  return `${object.type} ${identity(object)}` as ObjectKey;
+}
+
+export function stateOf(objects: Iterable<KernelObject>): Map<ObjectKey, KernelObject> {
+  const state = new Map<ObjectKey, KernelObject>();
+  for (const object of objects) state.set(keyOf(object), object);
+  return state;
+}
+
+/** The device that the object lives on, and dies with. */
+export function deviceOf(object: KernelObject): LinkName | undefined {
+  return object.type === 'link' ? object.value.name : object.value.dev;
+}
+
+function identity(object: KernelObject): string {
+  switch (object.type) {
+    case 'link':
+      return object.value.name;
+    case 'address':
+      return `${object.value.dev} ${object.value.local}/${object.value.prefixLength}`;
+    case 'nexthop':
+      return String(object.value.id);
+    case 'fdb':
+      return fdbIdentity(object.value);
+    case 'neighbour':
+      return `${object.value.dev} ${object.value.dst}`;
+    case 'route':
+      return `${object.value.table ?? mainTable} ${object.value.dst} ${object.value.metric ?? 0} ${object.value.tos ?? 0}`;
+  }
+}
+
+/** A unicast MAC lies behind one VTEP; group MACs and the all-zero default may have many (vxlan_fdb_append). */
+function fdbIdentity({ dev, lladdr, dst, vlan, table = 'self' }: FdbEntry<LinkName>): string {
+  const many = lladdr === zeroMac || isMulticastMac(lladdr);
+  return `${dev} ${table} ${lladdr} ${vlan ?? 0}${many ? ` ${dst}` : ''}`;
+}
