@@ -62,5 +62,5 @@ export interface Identity {
 
 export type PeerPlan =
   | { readonly type: 'objects'; readonly objects: readonly KernelObject[] }
-  /** Nothing can lead there; `reason` completes "peer 10.2.3.0/24 is left out: ...". */
+  /** Nothing can lead there; `reason` goes on from "lease 10.2.3.0/24 is left out: it". */
   | { readonly type: 'refused'; readonly reason: string };

@@ -131,20 +131,18 @@ function planVtep(options: VxlanOptions, { external, lease }: Host, family: Fami
 function planPeer(options: VxlanOptions, host: Host, peer: Lease, families: readonly Family[]): PeerPlan {
   const { backendType } = peer.attrs;
   if (backendType !== 'vxlan') {
-    return refused(`its backend is ${backendType || 'udp or alloc'}, ours is vxlan`);
+    return refused(`has the backend ${backendType || 'udp or alloc'}, ours is vxlan`);
   }
   const objects: KernelObject[] = [];
   for (const family of families) {
     const subnet = subnetOf(peer.subnet, family);
     const publicIp = publicIpOf(peer.attrs, family);
     if (subnet === undefined) continue;
-    if (publicIp === undefined) return refused(`it publishes no IPv${family} address to reach it at`);
+    if (publicIp === undefined) return refused(`publishes no IPv${family} address to reach it at`);
     try {
       const { vni = options.vni, mac } = vtepDataOf(peer, family);
-      if (vni !== options.vni) return refused(`its VNI is ${vni}, ours is ${options.vni}`);
-      if (mac === vtepDataOf(host.lease, family).mac) return refused(`its VTEP has our own MAC ${mac}`);
-      if (publicIp === publicIpOf(host.lease.attrs, family))
-        return refused(`it publishes our own address ${publicIp}`);
+      if (vni !== options.vni) return refused(`has VNI ${vni}, ours is ${options.vni}`);
+      if (mac === vtepDataOf(host.lease, family).mac) return refused(`has our own VTEP's MAC ${mac}`);
       const dev = deviceName(options.vni, family);
       const gateway = prefixBase(subnet);
       objects.push(
@@ -153,11 +151,11 @@ function planPeer(options: VxlanOptions, host: Host, peer: Lease, families: read
         { type: 'route', value: { dst: subnet, gateway, dev, onlink: true } },
       );
     } catch (error) {
-      return refused(describeError(error));
+      return refused(`has unusable backend data: ${describeError(error)}`);
     }
   }
   return objects.length === 0
-    ? refused('it has no subnet of a family that we use')
+    ? refused('has no subnet of a family that is switched on here')
     : { type: 'objects', objects };
 }
 

@@ -91,7 +91,7 @@ export class PeerTable {
   }
 
   #plan(name: string, lease: Lease): ReturnType<Backend['planPeer']> {
-    const verdict = judgeLease(this.#host.config, this.#host.lease.subnet, lease);
+    const verdict = judgeLease(this.#host.config, this.#host.lease, lease);
     if (verdict !== 'ok') return { type: 'refused', reason: verdict };
     const plan = this.#backend.planPeer(this.#host, lease);
     if (plan.type === 'refused') return plan;
@@ -99,7 +99,7 @@ export class PeerTable {
       .map(object => this.#owners.get(keyOf(object)))
       .find(owner => owner !== undefined && owner !== name);
     if (holder === undefined) return plan;
-    return { type: 'refused', reason: `${holder} already uses the same subnet or VTEP MAC` };
+    return { type: 'refused', reason: `claims the subnet or VTEP MAC of ${holder}` };
   }
 
   #release(name: string, change: Change): void {
