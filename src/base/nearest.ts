@@ -1,6 +1,6 @@
 /**
- * The known word nearest to `word`, ignoring case, for "did you mean"; undefined when nothing is near (more
- * than a third of the letters would have to change).
+ * The known word nearest to `word` (the first of several), ignoring case, for "did you mean"; undefined when
+ * nothing is near (more than a third of the letters would have to change).
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;

@@ -9,6 +9,8 @@ export interface DaemonOptions extends InterfaceChoice {
   readonly ipMasq: boolean;
   /** Where /healthz and /readyz are served; undefined: nowhere. */
   readonly healthz: { readonly ip: string; readonly port: number } | undefined;
+  /** $NOTIFY_SOCKET of sd_notify(3). */
+  readonly notifySocket: string | undefined;
 }
 
 /** How to choose the interface to the underlay: the first hit in the order of these fields. */

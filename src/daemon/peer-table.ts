@@ -3,7 +3,6 @@
  * would take what another peer already has is refused, and looked at again when something changes.
  */
 import type { Backend, Host } from '../backend/backend.ts';
-import { judgeLease } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
@@ -91,8 +90,6 @@ export class PeerTable {
   }
 
   #plan(name: string, lease: Lease): ReturnType<Backend['planPeer']> {
-    const verdict = judgeLease(this.#host.config, this.#host.lease, lease);
-    if (verdict !== 'ok') return { type: 'refused', reason: verdict };
     const plan = this.#backend.planPeer(this.#host, lease);
     if (plan.type === 'refused') return plan;
     const holder = plan.objects

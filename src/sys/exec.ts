@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly input?: string | undefined;
   /** After which it is killed. Default 30 s. */
   readonly timeoutMs?: number | undefined;
+  /** Default: this process's own. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 /** How a program ended: by a status, or by a signal. */
@@ -26,11 +28,12 @@ export interface Exit {
  * @throws WeftError `program-missing`; `program-failed` with what it said, unless its status is 0; the signal's
  * reason
  */
-export function run(argv: Argv, { signal, input, timeoutMs = 30_000 }: RunOptions = {}): Promise<string> {
+export function run(argv: Argv, options: RunOptions = {}): Promise<string> {
   const [program = '', ...args] = argv;
+  const { signal, input, timeoutMs: timeout = 30_000 } = options;
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const options = { encoding: 'utf8', env: environment(), timeout: timeoutMs, maxBuffer, signal } as const;
-  const child = execFile(program, args, options, (error, stdout, stderr) => {
+  const settings = { encoding: 'utf8', env: complete(options.env), timeout, maxBuffer, signal } as const;
+  const child = execFile(program, args, settings, (error, stdout, stderr) => {
     if (error === null) resolve(stdout);
     else if (signal?.aborted === true) reject(signal.reason);
     else if (error.code === 'ENOENT') reject(missing(program, error));
@@ -40,6 +43,12 @@ export function run(argv: Argv, { signal, input, timeoutMs = 30_000 }: RunOption
   child.stdin?.on('error', () => {});
   child.stdin?.end(input);
   return promise;
+}
+
+export interface DetachedOptions {
+  readonly logFile: string;
+  /** Default: this process's own. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 export interface Started {
@@ -52,11 +61,12 @@ export interface Started {
  * says appended to `logFile`.
  * @throws WeftError `program-missing`
  */
-export function startDetached(argv: Argv, { logFile }: { logFile: string }): Started {
+export function startDetached(argv: Argv, { logFile, env }: DetachedOptions): Started {
   const [program = '', ...args] = argv;
   const log = openSync(logFile, 'a');
   try {
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log], env: environment() });
+    const stdio = ['ignore', log, log] as const;
+    const child = spawn(program, args, { detached: true, stdio: [...stdio], env: complete(env) });
     const started = startedOf(child, program);
     child.unref();
     return started;
@@ -68,7 +78,7 @@ export function startDetached(argv: Argv, { logFile }: { logFile: string }): Sta
 /** Starts a program on this one's own terminal. @throws WeftError `program-missing` */
 export function startAttached(argv: Argv): Started {
   const [program = '', ...args] = argv;
-  return startedOf(spawn(program, args, { stdio: 'inherit', env: environment() }), program);
+  return startedOf(spawn(program, args, { stdio: 'inherit', env: complete(undefined) }), program);
 }
 
 /** Where a program is, on PATH or in the directories that a plain user's PATH lacks. */
@@ -99,8 +109,8 @@ function searchPath(): string[] {
   ];
 }
 
-function environment(): NodeJS.ProcessEnv {
-  return { ...process.env, PATH: searchPath().join(':') };
+function complete(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return { ...env, PATH: searchPath().join(':') };
 }
 
 function isExecutable(path: string): boolean {

@@ -35,7 +35,7 @@ export interface EndpointEvents {
   onDatagram(bytes: Uint8Array): void;
   /** ENOBUFS: the kernel dropped messages for want of room. */
   onOverrun(): void;
-  /** Reading failed for good. */
+  /** A read failed in another way: what it would have brought is lost. The endpoint goes on, unless it is closed. */
   onFailure(errno: Errno): void;
 }
 
@@ -80,8 +80,10 @@ export class NetlinkEndpoint {
     return new NetlinkEndpoint(fd, events);
   }
 
-  /** @throws WeftError `netlink-send` */
+  /** @throws WeftError `netlink-closed`, `netlink-send` */
   send(bytes: Uint8Array): void {
+    // The number may be somebody else's descriptor by now.
+    if (this.#closed) throw closedError();
     if (bytes.length > this.#outgoing.length) this.#outgoing = arena(bytes.length);
     this.#outgoing.set(bytes);
     const sent = sendToKernel(this.#fd, pointerOf(this.#outgoing), bytes.length);
@@ -101,18 +103,19 @@ export class NetlinkEndpoint {
       if (errno?.name === 'EAGAIN') return;
       if (errno?.name === 'ENOBUFS') this.#events.onOverrun();
       else if (errno !== undefined && errno.name !== 'EINTR') this.#fail(errno);
-      else if (length > datagramBytes) this.#fail(errnoOf(constants.errno.EMSGSIZE));
+      else if (length > datagramBytes) this.#events.onFailure(errnoOf(constants.errno.EMSGSIZE));
       else if (length > 0) this.#events.onDatagram(this.#buffer.subarray(0, length));
     }
   }
 
   /** An idle endpoint must not keep a program alive that has nothing else to do. */
   unref(): void {
-    this.#handle.unref();
+    // koffi 3.3 dereferences null for a handle that is closed.
+    if (!this.#closed) this.#handle.unref();
   }
 
   ref(): void {
-    this.#handle.ref();
+    if (!this.#closed) this.#handle.ref();
   }
 
   close(): void {
@@ -122,10 +125,20 @@ export class NetlinkEndpoint {
     closeDescriptor(this.#fd);
   }
 
+  /**
+   * Most errors are left on the socket by a notice that the kernel could not make (rtnl_set_sk_err), once each; those
+   * that say that the descriptor is none would come for ever.
+   */
   #fail(errno: Errno): void {
-    this.close();
+    if (lastingErrors.has(errno.name)) this.close();
     this.#events.onFailure(errno);
   }
+}
+
+const lastingErrors: ReadonlySet<string> = new Set(['EBADF', 'ENOTSOCK', 'EFAULT', 'EINVAL']);
+
+export function closedError(): WeftError {
+  return new WeftError('netlink-closed', 'the netlink socket is closed');
 }
 
 /** Bytes that stay where they are: V8 keeps small arrays on its moving heap, large ones outside. */

@@ -26,6 +26,7 @@ export class NetlinkMonitor implements Disposable {
           for (const message of decodeMessages(bytes)) options.onMessage(message);
         },
         onOverrun: () => options.onOverrun(),
+        // Whatever it was, notices are lost.
         onFailure: () => options.onOverrun(),
       },
     );

@@ -19,7 +19,7 @@ import {
   NLM_F,
   NLMSG,
 } from '../wire/netlink.ts';
-import { NetlinkEndpoint } from './netlink-endpoint.ts';
+import { closedError, NetlinkEndpoint } from './netlink-endpoint.ts';
 import { NetlinkError } from './netlink-error.ts';
 
 export interface NetlinkSocketOptions {
@@ -143,14 +143,14 @@ export class NetlinkSocket implements Disposable {
   }
 
   #sendBatch(requests: readonly NetlinkRequest[]): Promise<Outcome[]> {
-    const first = this.#sequence + 1;
+    const first = (this.#sequence + 1) >>> 0;
     const writer = new ByteWriter(requests.length * 128);
     for (const request of requests) encodeMessage(writer, request, this.#nextSequence());
     const outcomes = new Array<Outcome>(requests.length);
     const replies = new Map<number, NetlinkMessage>();
     let open = requests.length;
     const take = (message: NetlinkMessage): boolean => {
-      const position = message.sequence - first;
+      const position = (message.sequence - first) >>> 0;
       const request = requests[position];
       if (request === undefined || outcomes[position] !== undefined) return false;
       if (message.type !== NLMSG.ERROR) {
@@ -241,8 +241,4 @@ function outcomeOf(
   return verdict.errno === 0
     ? { ok: true, reply }
     : { ok: false, error: new NetlinkError(request.what(), verdict) };
-}
-
-function closedError(): WeftError {
-  return new WeftError('netlink-closed', 'the netlink socket is closed');
 }

@@ -78,15 +78,6 @@ test("a peer that claims another's MAC is refused, told once, and let in when th
   assert.equal(peers.refusals.length, 0);
 });
 
-test('a lease outside the network or over our own subnet is refused and touches nothing', () => {
-  const peers = table();
-  for (const subnet of ['10.3.1.0/24', '10.2.1.0/25', '0.0.0.0/0']) {
-    const bad: Lease = { ...lease(9), subnet: { ipv4: parsePrefix(subnet), ipv6: undefined } };
-    const { set, unset, refused } = peers.put(bad);
-    assert.deepEqual([set.length, unset.length, refused.length], [0, 0, 1], subnet);
-  }
-});
-
 test('a peer that turns bad is withdrawn', () => {
   const peers = table();
   peers.put(lease(9));

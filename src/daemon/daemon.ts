@@ -1,0 +1,62 @@
+/**
+ * The daemon of one host, from start to end:
+ *
+ *     capabilities -> health listener -> config -> interface -> lease      (join.ts; waits, changes nothing)
+ *     -> device, address, peers -> subnet.env -> ready -> follow           (serve.ts)
+ *     -> SIGTERM: everything stops but the data path
+ */
+
+import type { Log } from '../base/log.ts';
+import { Scope } from '../base/scope.ts';
+import type { Registry } from '../registry/registry.ts';
+import { createSubnetManager } from '../registry/subnet-manager.ts';
+import { systemClock } from '../sys/clock.ts';
+import { NetlinkSocket } from '../sys/netlink-socket.ts';
+import { type Readiness, serveHealth } from './health.ts';
+import { joinNetwork } from './join.ts';
+import type { DaemonOptions } from './options.ts';
+import { requireCapabilities, requireVxlan } from './preflight.ts';
+import { NetworkService } from './serve.ts';
+
+export interface DaemonTools {
+  /** Opened by the caller, who closes it. */
+  readonly registry: Registry;
+  readonly log: Log;
+  /** Aborts on SIGTERM or SIGINT. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs until the signal aborts; resolves with the exit code.
+ * @throws WeftError when the host cannot join: see {@link joinNetwork} and preflight.ts
+ */
+export async function runDaemon(
+  options: DaemonOptions,
+  { registry, log, signal }: DaemonTools,
+): Promise<number> {
+  const scope = new Scope();
+  let readiness = (): Readiness => ({ ready: false, reason: 'no lease yet' });
+  try {
+    requireCapabilities();
+    if (options.healthz !== undefined) {
+      const server = await serveHealth(options.healthz, () => readiness());
+      scope.defer('health listener', () => void server.close().closeAllConnections());
+    }
+    const socket = scope.own('netlink socket', NetlinkSocket.open());
+    await requireVxlan(socket);
+    const tools = { log, signal, clock: systemClock, random: Math.random };
+    const manager = createSubnetManager({ registry, ...tools });
+    const membership = await joinNetwork(options, { ...tools, socket, manager });
+    const service = new NetworkService(options, { ...tools, socket, manager }, membership);
+    readiness = () => service.readiness();
+    await service.run();
+    log.info({}, 'stopped: devices, routes and the lease stay, so that the network goes on');
+    return 0;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    log.info({}, 'stopped before the network was joined: nothing was changed');
+    return 0;
+  } finally {
+    await scope.close();
+  }
+}

@@ -1,0 +1,159 @@
+/** Joining the network: config, interface, lease. Whatever the registry cannot tell yet is waited for. */
+import { randomBytes } from 'node:crypto';
+import type { Backend, Host } from '../backend/backend.ts';
+import { createBackend } from '../backend/backends.ts';
+import { familiesOf } from '../backend/vtep.ts';
+import type { Clock } from '../base/clock.ts';
+import { describeError, hasCode, WeftError } from '../base/errors.ts';
+import type { IpAddress } from '../base/ip.ts';
+import type { Log } from '../base/log.ts';
+import { macFromRandom } from '../base/mac.ts';
+import { addresses } from '../kernel/addresses.ts';
+import { links } from '../kernel/links.ts';
+import { routes } from '../kernel/routes.ts';
+import { snapshot } from '../kernel/snapshot.ts';
+import { describeSubnet } from '../lease/judge.ts';
+import type { Subnet } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import { overlapWarnings } from '../lease/network-overlap.ts';
+import { parseSubnetEnv } from '../lease/subnet-env.ts';
+import type { OwnLease } from '../registry/own-lease.ts';
+import type { SubnetManager } from '../registry/subnet-manager.ts';
+import { readFileIfThere } from '../sys/files.ts';
+import type { NetlinkSocket } from '../sys/netlink-socket.ts';
+import { mainTable } from '../wire/route.ts';
+import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
+import type { DaemonOptions } from './options.ts';
+
+export interface JoinTools {
+  readonly socket: NetlinkSocket;
+  readonly manager: SubnetManager;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** This host as a member of the network. */
+export interface Membership {
+  readonly backend: Backend;
+  readonly host: Host;
+  readonly own: OwnLease;
+}
+
+/** @throws WeftError what only the operator can mend; see {@link isFinal} */
+export async function joinNetwork(options: DaemonOptions, tools: JoinTools): Promise<Membership> {
+  const { manager, log } = tools;
+  const { config, warnings } = await patiently(tools, 'the network config', signal =>
+    manager.getConfig({ signal }),
+  );
+  const { backend, warnings: backendWarnings } = createBackend(config);
+  for (const warning of [...warnings, ...backendWarnings]) log.warn({}, warning);
+  requireIpv4(config);
+  const view = await readUnderlay(tools.socket);
+  const chosen = await chooseInterface(options, view, familiesOf(config));
+  const { external, publicIp, because } = chosen;
+  log.info(
+    { interface: external.name, publicIp, mtu: external.mtuBytes, because },
+    'chose the interface to the underlay',
+  );
+  const own = await acquire(options, tools, config, backend, chosen);
+  for (const warning of overlapWarnings(config, hostRoutes(view), own.lease.subnet)) log.warn({}, warning);
+  return { backend, own, host: { config, external, lease: own.lease } };
+}
+
+async function acquire(
+  { subnetFile }: DaemonOptions,
+  tools: JoinTools,
+  config: NetworkConfig,
+  backend: Backend,
+  { external, publicIp, publicIpv6 }: ChosenInterface,
+): Promise<OwnLease> {
+  const { manager, socket, log } = tools;
+  const previousSubnet = parseSubnetEnv(readFileIfThere(subnetFile) ?? '').subnet;
+  const { state: observed } = await snapshot(socket, backend.devices);
+  const identity = {
+    external,
+    publicIp,
+    publicIpv6,
+    observed,
+    randomMac: () => macFromRandom(randomBytes(6)),
+  };
+  const own = await patiently(tools, 'a subnet lease', signal =>
+    manager.acquireLease({
+      config,
+      publicIp,
+      publicIpv6,
+      previousSubnet,
+      signal,
+      attrsFor: existing => backend.attrs({ ...identity, existing }),
+    }),
+  );
+  const { subnet, permanent } = own.lease;
+  log.info({ how: own.how, permanent, publicIp }, `leased ${describeSubnet(subnet)}`);
+  if (previousSubnet !== undefined && !sameSubnet(previousSubnet, subnet)) {
+    const change = `the subnet was ${describeSubnet(previousSubnet)} and is now ${describeSubnet(subnet)}`;
+    log.warn({ subnetFile }, `${change}: restart Docker, running containers keep addresses of the old one`);
+  }
+  return own;
+}
+
+/** What waiting does not mend. */
+const finalCodes = ['subnets-exhausted', 'public-ip-missing', 'lease-contended'];
+const retryMs = 1000;
+const repeatAfterTries = 60;
+
+/** Asks until there is an answer, as flanneld does; says what is waited for, and says it again each minute. */
+async function patiently<T>(
+  { log, clock, signal }: JoinTools,
+  what: string,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  let told = '';
+  for (let tries = 0; ; tries++) {
+    try {
+      return await ask(signal);
+    } catch (error) {
+      if (signal.aborted || finalCodes.some(code => hasCode(error, code))) throw error;
+      const message = describeError(error);
+      if (message !== told || tries % repeatAfterTries === 0) {
+        const { code, remedy } = error instanceof WeftError ? error : { code: undefined, remedy: undefined };
+        log.warn({ code, remedy }, `waiting for ${what}: ${message}`);
+        told = message;
+      }
+    }
+    await clock.sleep(retryMs, { signal });
+  }
+}
+
+function requireIpv4(config: NetworkConfig): void {
+  if (config.enableIpv4) return;
+  throw new WeftError(
+    'ipv6-only-not-supported',
+    'EnableIPv4 is false, and networks of IPv6 alone are not supported yet',
+    {
+      remedy: 'use IPv4, or both: "EnableIPv4": true',
+    },
+  );
+}
+
+async function readUnderlay(socket: NetlinkSocket): Promise<UnderlayView> {
+  return {
+    links: await links.list(socket),
+    addresses: await addresses.list(socket),
+    routes: await routes.list(socket, { table: mainTable }),
+    routeTo: (target: IpAddress) => routes.get(socket, target).catch(() => undefined),
+  };
+}
+
+function hostRoutes({ links: all, routes: table }: UnderlayView): Parameters<typeof overlapWarnings>[1] {
+  const names = new Map(all.map(link => [link.index, link.name]));
+  return table.map(({ dst, gateway, dev }) => ({
+    dst,
+    gateway,
+    dev: dev === undefined ? undefined : names.get(dev),
+  }));
+}
+
+function sameSubnet(one: Subnet, other: Subnet): boolean {
+  return one.ipv4 === other.ipv4 && one.ipv6 === other.ipv6;
+}
