@@ -93,7 +93,9 @@ function devicesOf(object: KernelObject): LinkName[] {
 
 /** @throws WeftError `device-missing` */
 function requestOf(step: Step, devices: DeviceNumbers): NetlinkRequest {
-  const { verb, object } = step;
+  const { object } = step;
+  // Create or replace, as flannel does: whatever else has taken the place meanwhile, this is what shall be there.
+  const verb = step.verb === 'add' ? 'replace' : step.verb;
   switch (object.type) {
     case 'link':
       return linkRequestOf(step, object.value, devices);

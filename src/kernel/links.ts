@@ -19,8 +19,12 @@ import { list } from './verbs.ts';
 export interface LinkVerbs {
   /** `ip link add NAME ... type KIND ...`. @throws NetlinkError */
   add(socket: NetlinkSocket, spec: LinkSpec): Promise<void>;
-  /** `ip link set dev IF ...`: changes what `spec` names, by index; another name renames. @throws NetlinkError */
-  set(socket: NetlinkSocket, index: IfIndex, spec: LinkSpec): Promise<void>;
+  /**
+   * `ip link set NAME ...`: changes what `spec` names. Given the link as it is, another name in `spec` renames it; given
+   * its index alone, the name is only for messages.
+   * @throws NetlinkError
+   */
+  set(socket: NetlinkSocket, link: IfIndex | Pick<Link, 'index' | 'name'>, spec: LinkSpec): Promise<void>;
   /** `ip link delete NAME`. @throws NetlinkError */
   delete(socket: NetlinkSocket, link: Pick<Link, 'index' | 'name'>): Promise<void>;
   /** `ip link show NAME`; undefined when there is none. @throws NetlinkError */
@@ -31,7 +35,7 @@ export interface LinkVerbs {
   decode(message: NetlinkMessage): Link | undefined;
   readonly requests: {
     add(spec: LinkSpec): NetlinkRequest;
-    set(index: IfIndex, spec: LinkSpec): NetlinkRequest;
+    set(link: IfIndex | Pick<Link, 'index' | 'name'>, spec: LinkSpec): NetlinkRequest;
     delete(link: Pick<Link, 'index' | 'name'>): NetlinkRequest;
   };
 }
@@ -46,7 +50,7 @@ export interface LinkVerbs {
  */
 export const links: LinkVerbs = {
   add: async (socket, spec) => void (await socket.request(linkAdd(spec))),
-  set: async (socket, index, spec) => void (await socket.request(linkSet(index, spec))),
+  set: async (socket, link, spec) => void (await socket.request(linkSet(link, spec))),
   delete: async (socket, link) => void (await socket.request(linkDelete(link))),
   async get(socket, name) {
     const [outcome] = await socket.requestAll([linkGet({ name })]);

@@ -62,7 +62,7 @@ export function monitor(options: MonitorOptions): KernelMonitor {
     receiveBufferBytes: options.receiveBufferBytes,
     groups: [...new Set(wanted.flatMap(type => groupsOf[type]))],
     onMessage: message => {
-      const event = decodeEvent(message);
+      const event = understand(message);
       if (event !== undefined && event.type !== 'overrun' && !wanted.includes(event.object.type)) return;
       if (event !== undefined) options.onEvent(event);
     },
@@ -70,7 +70,19 @@ export function monitor(options: MonitorOptions): KernelMonitor {
   });
 }
 
-/** One rtnetlink notice as an event; undefined for what is none of ours. */
+/** What cannot be read is a lost event; an error here would end the program, because nobody could catch it. */
+function understand(message: NetlinkMessage): KernelEvent | undefined {
+  try {
+    return decodeEvent(message);
+  } catch {
+    return { type: 'overrun' };
+  }
+}
+
+/**
+ * One rtnetlink notice as an event; undefined for what is none of ours.
+ * @throws WeftError when its bytes make no sense
+ */
 export function decodeEvent(message: NetlinkMessage): KernelEvent | undefined {
   const object = decodeObject(message);
   if (object === undefined) return undefined;
