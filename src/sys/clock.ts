@@ -5,5 +5,12 @@ import type { Clock } from '../base/clock.ts';
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep: (milliseconds, { signal }) => setTimeout(milliseconds, undefined, { signal }),
+  async sleep(milliseconds, { signal }) {
+    try {
+      await setTimeout(milliseconds, undefined, { signal });
+    } catch (error) {
+      // Node rejects with an AbortError of its own; the reason says more.
+      throw signal?.aborted === true ? signal.reason : error;
+    }
+  },
 };

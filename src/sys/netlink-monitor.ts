@@ -23,7 +23,7 @@ export class NetlinkMonitor implements Disposable {
       { netns, groups, receiveBufferBytes },
       {
         onDatagram: bytes => {
-          for (const message of decodeMessages(bytes)) options.onMessage(message);
+          for (const message of understand(bytes, options)) options.onMessage(message);
         },
         onOverrun: () => options.onOverrun(),
         // Whatever it was, notices are lost.
@@ -43,5 +43,15 @@ export class NetlinkMonitor implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** A datagram that makes no sense is lost; an error here would end the program, because nobody could catch it. */
+function understand(datagram: Uint8Array, options: NetlinkMonitorOptions): readonly NetlinkMessage[] {
+  try {
+    return [...decodeMessages(datagram)];
+  } catch {
+    options.onOverrun();
+    return [];
   }
 }

@@ -133,10 +133,14 @@ export class NetlinkSocket implements Disposable {
   }
 
   #enqueue<T>(start: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(() => {
+    const result = this.#queue.then(async () => {
       if (this.#closed) throw closedError();
       this.#endpoint.ref();
-      return start().finally(() => this.#endpoint.unref());
+      try {
+        return await start();
+      } finally {
+        this.#endpoint.unref();
+      }
     });
     this.#queue = result.catch(() => {});
     return result;

@@ -57,18 +57,6 @@ export function commandLine(pid: number): string {
   return (read(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').trim();
 }
 
-/** Bits of include/uapi/linux/capability.h. */
-const capabilityBits = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13, CAP_SYS_ADMIN: 21 } as const;
-
-export type Capability = keyof typeof capabilityBits;
-
-/** Which of these this process lacks. */
-export function missingCapabilities(wanted: readonly Capability[]): Capability[] {
-  const line = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1] ?? '0';
-  const effective = BigInt(`0x${line}`);
-  return wanted.filter(name => ((effective >> BigInt(capabilityBits[name])) & 1n) === 0n);
-}
-
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');

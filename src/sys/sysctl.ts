@@ -2,9 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { WeftError } from '../base/errors.ts';
 
 export interface Sysctl {
-  /** The value without its newline; undefined when this kernel has no such key. */
+  /**
+   * The value without its newline; undefined when this kernel has no such key.
+   * @throws WeftError `sysctl-key`, `sysctl-read`
+   */
   read(key: string): string | undefined;
-  /** @throws WeftError `sysctl-write` */
+  /** @throws WeftError `sysctl-key`, `sysctl-write` */
   write(key: string, value: string): void;
 }
 
@@ -14,15 +17,18 @@ export interface Sysctl {
  */
 export const sysctl: Sysctl = {
   read(key) {
+    const file = path(key);
     try {
-      return readFileSync(path(key), 'utf8').trimEnd();
-    } catch {
-      return undefined;
+      return readFileSync(file, 'utf8').trimEnd();
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new WeftError('sysctl-read', `reading ${key} failed`, { cause });
     }
   },
   write(key, value) {
+    const file = path(key);
     try {
-      writeFileSync(path(key), value);
+      writeFileSync(file, value);
     } catch (cause) {
       throw new WeftError('sysctl-write', `setting ${key} to ${value} failed`, {
         cause,
@@ -33,7 +39,8 @@ export const sysctl: Sysctl = {
 };
 
 function path(key: string): string {
-  if (!/^[\w./-]+$/.test(key) || key.includes('..'))
-    throw new WeftError('sysctl-key', `not a sysctl key: ${key}`);
+  // A device name may hold anything but blanks and slashes (net/core/dev.c dev_valid_name).
+  if (key.split('/').some(part => !/^[^\s\0]+$/.test(part) || part === '.' || part === '..'))
+    throw new WeftError('sysctl-key', `not a sysctl key: ${JSON.stringify(key)}`);
   return `/proc/sys/${key}`;
 }

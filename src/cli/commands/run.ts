@@ -1,0 +1,67 @@
+import process from 'node:process';
+import type { Command } from 'commander';
+import { describeError, WeftError } from '../../base/errors.ts';
+import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
+import { registerWithOwnArguments } from '../own-arguments.ts';
+import { printableOptions } from '../printable-options.ts';
+import { withRegistry } from '../registry-command.ts';
+import { debugging, exitCodeOf, print } from '../report.ts';
+import { runFlags } from '../run-flags.ts';
+import { type RunOptions, readRunOptions } from '../run-options.ts';
+import { weftVersion } from '../version.ts';
+
+/** `weft run`: the daemon, called as flanneld is. */
+export function register(program: Command): void {
+  registerWithOwnArguments(program, 'run', help, run);
+}
+
+const help: CommandHelp = {
+  usage: 'weft run [flags]',
+  summary: 'join the network as this host, and keep its kernel state right (the daemon)',
+  about: [
+    'Leases a subnet for this host and makes the subnets of all others reachable. Takes the flags and the variables of flanneld.',
+    'Flags are written -name or --name, with =VALUE or VALUE after it; true-or-false flags only with =: -ip-masq=false. A flag that is not given is read from the environment: -etcd-endpoints from FLANNELD_ETCD_ENDPOINTS.',
+  ],
+  flags: runFlags,
+  examples: [
+    ['weft run -etcd-endpoints http://10.0.0.1:2379 -iface eth0', 'one of many hosts'],
+    ['weft run -registry dir:/var/lib/weft -iface 192.168.1.7', 'no etcd: hosts of one machine'],
+    ['FLANNELD_ETCD_PASSWORD=... weft run -etcd-username weft', 'a secret that no process list shows'],
+  ],
+};
+
+async function run(args: readonly string[]): Promise<void> {
+  const request = readRunOptions(args, process.env);
+  if (request.action === 'help') print(renderCommandHelp(help));
+  else if (request.action === 'version') process.stderr.write(`${weftVersion()}\n`);
+  else await serve(request.options, request.warnings);
+}
+
+async function serve(options: RunOptions, warnings: readonly string[]): Promise<void> {
+  const [{ createLog }, { runDaemon }] = await Promise.all([
+    import('../log.ts'),
+    import('../../daemon/daemon.ts'),
+  ]);
+  const log = createLog({
+    format: options.logFormat,
+    verbosity: options.verbosity,
+    stream: process.stderr,
+    stacks: debugging(),
+    noColour: Boolean(process.env['NO_COLOR']),
+  });
+  log.info({ version: weftVersion(), ...printableOptions(options) }, 'weft starts');
+  for (const warning of warnings) log.warn({}, warning);
+  try {
+    process.exitCode = await withRegistry(
+      options.registry,
+      (registry, signal) => runDaemon(options, { registry, log, signal }),
+      log,
+    );
+  } catch (error) {
+    if (options.logFormat !== 'json') throw error;
+    // A reader of JSON lines gets the last one as JSON too.
+    const known = error instanceof WeftError ? { code: error.code, remedy: error.remedy } : { error };
+    log.error(known, describeError(error));
+    process.exitCode = exitCodeOf(error);
+  }
+}

@@ -1,0 +1,42 @@
+import type { RegistryOptions } from './registry-flags.ts';
+import type { RunOptions } from './run-options.ts';
+
+const hidden = '***';
+
+/**
+ * The options as they may be logged and shown: the etcd password and passwords inside URLs are hidden, what was
+ * not given is left out.
+ */
+export function printableOptions(options: RunOptions): Readonly<Record<string, unknown>> {
+  const { registry, ifaceRegex, healthz, ...plain } = options;
+  const shown: Record<string, unknown> = {
+    ...printableRegistry(registry),
+    ...plain,
+    ifaceRegex: ifaceRegex.map(String),
+    healthz: healthz === undefined ? undefined : `${healthz.ip}:${healthz.port}`,
+  };
+  return Object.fromEntries(Object.entries(shown).filter(([, value]) => !isEmpty(value)));
+}
+
+function printableRegistry(registry: RegistryOptions): Record<string, unknown> {
+  if (registry.type === 'dir') return { registry: `dir:${registry.path}` };
+  return {
+    registry: 'etcd',
+    etcdEndpoints: registry.endpoints.map(hidePassword),
+    etcdPrefix: registry.prefix,
+    etcdKeyFile: registry.keyFile,
+    etcdCertFile: registry.certFile,
+    etcdCaFile: registry.caFile,
+    etcdUsername: registry.username,
+    etcdPassword: registry.password === '' ? '' : hidden,
+  };
+}
+
+/** `http://user:secret@host` -> `http://user:***@host`, also for what is not quite a URL. */
+function hidePassword(url: string): string {
+  return url.replace(/^([^:/]*:\/\/)?([^:@/]*):(.*)@/, `$1$2:${hidden}@`);
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === '' || (Array.isArray(value) && value.length === 0);
+}

@@ -1,0 +1,40 @@
+/** No line of output is longer, unless it holds a single longer word. */
+export const columns = 100;
+
+export interface WrapOptions {
+  /** Spaces before the first line. */
+  readonly indent?: number | undefined;
+  /** Spaces before every further line. */
+  readonly hanging?: number | undefined;
+}
+
+/**
+ * Breaks each line of `text` between words so that it fits {@link columns}; words longer than a line, such as
+ * addresses and paths, stay whole.
+ */
+export function wrap(text: string, { indent = 0, hanging = 0 }: WrapOptions = {}): string {
+  const lines: string[] = [];
+  for (const paragraph of text.split('\n')) {
+    let line = ' '.repeat(lines.length === 0 ? indent : hanging);
+    let empty = true;
+    for (const word of paragraph.split(' ')) {
+      if (!empty && line.length + 1 + word.length > columns) {
+        lines.push(line);
+        line = ' '.repeat(hanging) + word;
+      } else {
+        line += (empty ? '' : ' ') + word;
+      }
+      empty = false;
+    }
+    lines.push(line.trimEnd());
+  }
+  return lines.join('\n');
+}
+
+/** Makes text from outside safe to print: control characters, which could steer a terminal, become `\xNN`. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, character => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}
