@@ -5,6 +5,7 @@ import { WeftError } from '../base/errors.ts';
 import { type IpAddress, ipToBytes } from '../base/ip.ts';
 import { closeDescriptor, lastErrno, pointerOf, receive, socket } from './libc.ts';
 import { inNetns } from './netns.ts';
+import { ReadableWatch } from './readable.ts';
 
 export interface IcmpSocketOptions {
   /** Path of the network namespace that it sends from; default: the thread's own. */
@@ -23,19 +24,20 @@ const AF_INET = 2;
 const SOCK_RAW_CLOEXEC_NONBLOCK = 3 | 0x80000 | 0x800;
 const IPPROTO_ICMP = 1;
 const packetBytes = 65_536;
+const readsPerTurn = 64;
 
 /** An IPv4 ICMP socket on Node's event loop. Needs CAP_NET_RAW in the namespace. */
 export class IcmpSocket {
   readonly #fd: number;
   readonly #options: IcmpSocketOptions;
   readonly #buffer = new Uint8Array(packetBytes);
-  readonly #handle: ReturnType<typeof koffi.node.poll>;
+  readonly #watch: ReadableWatch;
   #closed = false;
 
   private constructor(fd: number, options: IcmpSocketOptions) {
     this.#fd = fd;
     this.#options = options;
-    this.#handle = koffi.node.poll(fd, { readable: true }, () => this.#drain());
+    this.#watch = new ReadableWatch(fd, () => this.#drain());
   }
 
   /** @throws WeftError `netns-missing`; `syscall-failed`, also when there is no route to the destination */
@@ -55,13 +57,13 @@ export class IcmpSocket {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#handle.close();
+    this.#watch.close();
     closeDescriptor(this.#fd);
   }
 
   /** Also takes the errors that routers reported, by which the socket would stay readable. */
   #drain(): void {
-    while (!this.#closed) {
+    for (let reads = 0; reads < readsPerTurn && !this.#closed; reads++) {
       const length = receive(this.#fd, pointerOf(this.#buffer), packetBytes, 0);
       if (length >= 0) this.#options.onPacket(this.#buffer.subarray(0, length));
       else if (lastErrno().name === 'EAGAIN') return;

@@ -86,7 +86,7 @@ async function down({ name }: { name: string }): Promise<void> {
   const { found, strangers } = await takeDown(name);
   for (const stranger of strangers)
     reportWarning(`still runs, and keeps its network until it ends: ${stranger}`);
-  print(found ? `lab ${name} is taken away` : `there is no lab named ${name}: nothing to do`);
+  print(found ? `Lab ${name} is taken away.` : `There is no lab named ${name}: nothing to do.`);
 }
 
 async function demo(): Promise<void> {
