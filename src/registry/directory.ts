@@ -1,0 +1,123 @@
+import path from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import { WeftError } from '../base/errors.ts';
+import { type Log, silentLog } from '../base/log.ts';
+import { DirectoryKeeper } from './directory-keeper.ts';
+import { pathOfKey } from './directory-key.ts';
+import { DirectoryStore } from './directory-store.ts';
+import { followHistory } from './history.ts';
+import { checkTtl, holds } from './put-rules.ts';
+import type {
+  DeleteOptions,
+  PutOptions,
+  PutResult,
+  Registry,
+  RegistryEntry,
+  RegistryEvent,
+  RegistrySnapshot,
+  RequestOptions,
+  WatchOptions,
+} from './registry.ts';
+
+export interface DirectoryOptions {
+  /** Made when it is not there. All who share it are on one machine and one file system. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** Uniform in [0, 1), for jitter. */
+  readonly random: () => number;
+  readonly log?: Log | undefined;
+  /** How many changes the journal keeps to tell one by one. */
+  readonly historyLength?: number | undefined;
+}
+
+/**
+ * The embedded registry: one file per key in a directory, for all hosts (network namespaces) of one machine.
+ * Nothing runs: processes meet in the files, through a lock and inotify.
+ * @throws WeftError `registry-unavailable` when the directory cannot be made or used
+ */
+export async function openDirectoryRegistry(options: DirectoryOptions): Promise<Registry> {
+  const registry = new DirectoryRegistry({
+    ...options,
+    path: path.resolve(options.path),
+    log: options.log ?? silentLog,
+    historyLength: options.historyLength ?? 1000,
+  });
+  try {
+    await registry.prepare();
+    return registry;
+  } catch (error) {
+    await registry.close();
+    throw error;
+  }
+}
+
+class DirectoryRegistry implements Registry {
+  readonly name: string;
+  readonly #store: DirectoryStore;
+  readonly #keeper: DirectoryKeeper;
+  readonly #closing = new AbortController();
+
+  constructor(options: Required<DirectoryOptions> & { readonly log: Log; readonly historyLength: number }) {
+    this.name = `dir:${options.path}`;
+    this.#store = new DirectoryStore(options);
+    this.#keeper = new DirectoryKeeper(this.#store, options);
+  }
+
+  /** Makes the directory where it is missing, and looks at what is in it. */
+  async prepare(): Promise<void> {
+    this.#store.makeFolder();
+    await this.list('');
+  }
+
+  async get(key: string, options: RequestOptions = {}): Promise<RegistryEntry | undefined> {
+    pathOfKey(key);
+    return await this.#transact(options, () => this.#store.read(key)?.entry);
+  }
+
+  async list(prefix: string, options: RequestOptions = {}): Promise<RegistrySnapshot> {
+    return await this.#transact(options, () => {
+      this.#store.compareAll();
+      return this.#store.history.snapshot(prefix);
+    });
+  }
+
+  async put(key: string, value: string, options: PutOptions = {}): Promise<PutResult> {
+    pathOfKey(key);
+    const ttlSeconds = checkTtl(options.ttlSeconds);
+    return await this.#transact(options, () => {
+      const current = this.#store.read(key)?.entry;
+      if (!holds(options.expect, current)) return { written: false, current };
+      return { written: true, revision: this.#store.put(key, value, ttlSeconds), ttlSeconds };
+    });
+  }
+
+  async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
+    pathOfKey(key);
+    return await this.#transact(options, () => {
+      const current = this.#store.read(key)?.entry;
+      if (current === undefined || !holds(options.expect, current)) return false;
+      this.#store.delete(key);
+      return true;
+    });
+  }
+
+  async *watch(prefix: string, options: WatchOptions): AsyncGenerator<RegistryEvent, void, void> {
+    const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+    if (signal.aborted) return;
+    await this.#keeper.start();
+    const outage = (): Error | undefined => this.#keeper.outage;
+    yield* followHistory(this.#store.history, prefix, { ...options, signal, outage });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new WeftError('registry-closed', `the registry ${this.name} was closed`));
+    await this.#keeper.close();
+    this.#store.close();
+  }
+
+  async #transact<T>(options: RequestOptions, act: () => T): Promise<T> {
+    const { signal: closing } = this.#closing;
+    const signal = options.signal === undefined ? closing : AbortSignal.any([closing, options.signal]);
+    return await this.#store.transact(signal, act);
+  }
+}

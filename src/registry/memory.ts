@@ -1,0 +1,155 @@
+import type { Clock } from '../base/clock.ts';
+import { WeftError } from '../base/errors.ts';
+import { type Change, followHistory, History } from './history.ts';
+import { checkTtl, holds } from './put-rules.ts';
+import type {
+  DeleteOptions,
+  PutOptions,
+  PutResult,
+  Registry,
+  RegistryEntry,
+  RegistryEvent,
+  RegistrySnapshot,
+  RequestOptions,
+  Revision,
+  WatchOptions,
+} from './registry.ts';
+
+/**
+ * What several memory registries share, as several hosts share one etcd. Keys expire by the clock it is given,
+ * so that a test decides when.
+ */
+export class MemoryStore {
+  readonly history = new History();
+  readonly clock: Clock;
+  readonly #closing = new AbortController();
+
+  constructor(options: { readonly clock: Clock }) {
+    this.clock = options.clock;
+  }
+
+  get nextRevision(): Revision {
+    return this.history.revision + 1n;
+  }
+
+  /** Every change of the past is forgotten: whoever is behind is told a snapshot. */
+  compact(): void {
+    this.history.forget(this.history.revision);
+  }
+
+  /** Removes what has expired by now. */
+  expire(): void {
+    for (const { entry } of this.history.expired(this.clock.monotonicMs())) {
+      this.history.record({ type: 'delete', key: entry.key, revision: this.nextRevision });
+    }
+  }
+
+  put(key: string, value: string, ttlSeconds: number | undefined): Revision {
+    const revision = this.nextRevision;
+    const entry = { key, value, revision, permanent: ttlSeconds === undefined };
+    const ttlMs = ttlSeconds === undefined ? undefined : ttlSeconds * 1000;
+    const expiresAtMs = ttlMs === undefined ? undefined : this.clock.monotonicMs() + ttlMs;
+    this.history.record({ type: 'put', entry, expiresAtMs });
+    if (ttlMs !== undefined) void this.#expireAfter(ttlMs);
+    return revision;
+  }
+
+  delete(key: string): void {
+    const change: Change = { type: 'delete', key, revision: this.nextRevision };
+    this.history.record(change);
+  }
+
+  /** Ends the expiry timers. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  async #expireAfter(milliseconds: number): Promise<void> {
+    const { signal } = this.#closing;
+    await this.clock.sleep(milliseconds, { signal }).catch(() => {});
+    if (!signal.aborted) this.expire();
+  }
+}
+
+/** @param options.store shared with other registries; without, the registry has one of its own and closes it */
+export function openMemoryRegistry(options: {
+  readonly clock: Clock;
+  readonly store?: MemoryStore;
+}): MemoryRegistry {
+  return new MemoryRegistry(options.store ?? new MemoryStore(options), options.store === undefined);
+}
+
+/** The registry for tests, with an outage at will. Forgets everything when the process ends. */
+export class MemoryRegistry implements Registry {
+  readonly name = 'memory';
+  readonly store: MemoryStore;
+  readonly #ownsStore: boolean;
+  readonly #closing = new AbortController();
+  #outage: Error | undefined;
+
+  constructor(store: MemoryStore, ownsStore: boolean) {
+    this.store = store;
+    this.#ownsStore = ownsStore;
+  }
+
+  /** From now on requests of this registry fail with `cause` and its watches tell nothing but the outage. */
+  disconnect(cause: Error): void {
+    this.#outage = cause;
+    this.store.history.wake();
+  }
+
+  /** Ends the outage; watches tell what they missed. */
+  reconnect(): void {
+    this.#outage = undefined;
+    this.store.history.wake();
+  }
+
+  async get(key: string, options: RequestOptions = {}): Promise<RegistryEntry | undefined> {
+    await this.#arrive(options);
+    return this.store.history.get(key)?.entry;
+  }
+
+  async list(prefix: string, options: RequestOptions = {}): Promise<RegistrySnapshot> {
+    await this.#arrive(options);
+    return this.store.history.snapshot(prefix);
+  }
+
+  async put(key: string, value: string, options: PutOptions = {}): Promise<PutResult> {
+    const ttlSeconds = checkTtl(options.ttlSeconds);
+    await this.#arrive(options);
+    const current = this.store.history.get(key)?.entry;
+    if (!holds(options.expect, current)) return { written: false, current };
+    return { written: true, revision: this.store.put(key, value, ttlSeconds), ttlSeconds };
+  }
+
+  async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
+    await this.#arrive(options);
+    const current = this.store.history.get(key)?.entry;
+    if (current === undefined || !holds(options.expect, current)) return false;
+    this.store.delete(key);
+    return true;
+  }
+
+  watch(prefix: string, options: WatchOptions): AsyncIterable<RegistryEvent> {
+    const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+    return followHistory(this.store.history, prefix, { ...options, signal, outage: () => this.#outage });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    if (this.#ownsStore) this.store.close();
+  }
+
+  /** A turn of the event loop passes, as on the way to a server, so that requests under way can race. */
+  async #arrive(options: RequestOptions): Promise<void> {
+    options.signal?.throwIfAborted();
+    await new Promise(resolve => setImmediate(resolve));
+    options.signal?.throwIfAborted();
+    if (this.#closing.signal.aborted)
+      throw new WeftError('registry-closed', 'the memory registry was closed');
+    if (this.#outage !== undefined) {
+      throw new WeftError('registry-unavailable', 'the memory registry is out', { cause: this.#outage });
+    }
+    this.store.expire();
+  }
+}

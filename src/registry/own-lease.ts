@@ -1,0 +1,113 @@
+import { WeftError } from '../base/errors.ts';
+import type { IpAddress } from '../base/ip.ts';
+import { describeSubnet } from '../lease/judge.ts';
+import type { Lease, LeaseAttrs, Subnet } from '../lease/lease.ts';
+import { formatLeaseAttrs } from '../lease/lease-attrs.ts';
+import type { RegistryEntry, Revision } from './registry.ts';
+import {
+  findOverlap,
+  keyOfSubnet,
+  listSubnets,
+  type SubnetEntry,
+  type SubnetTools,
+} from './subnet-entries.ts';
+
+/** How long a lease lives without renewal: flannel's 24 hours. */
+export const leaseTtlSeconds = 86_400;
+
+/** What a host is known by: its public address, as in flannel, and nothing else. */
+export interface Identity {
+  readonly publicIp: IpAddress | undefined;
+  /** Counts only where there is no IPv4 address. */
+  readonly publicIpv6: IpAddress | undefined;
+}
+
+/** The lease this host holds. */
+export interface OwnLease {
+  readonly lease: Lease;
+  /** Of the registry's entry: `subnets/10.2.14.0-24`. */
+  readonly key: string;
+  readonly revision: Revision;
+  /** When it expires unless renewed, by both clocks; undefined when it is permanent. */
+  readonly expiresAtMonotonicMs: number | undefined;
+  readonly expiresAtWallMs: number | undefined;
+  /** Our own from before, the one of the subnet file, or chosen anew. */
+  readonly how: 'kept' | 'previous' | 'new';
+}
+
+/** True when a host of this identity published the attributes. */
+export function publishedBy(identity: Identity, attrs: LeaseAttrs): boolean {
+  return identity.publicIp !== undefined
+    ? attrs.publicIp === identity.publicIp
+    : attrs.publicIp === undefined && attrs.publicIpv6 === identity.publicIpv6;
+}
+
+export function describeIdentity({ publicIp, publicIpv6 }: Identity): string {
+  return publicIp ?? publicIpv6 ?? 'a host without address';
+}
+
+/** Publishes a lease when `expect` holds; else tells what is there instead. */
+export async function putLease(
+  { registry, clock }: SubnetTools,
+  lease: Lease,
+  options: {
+    readonly how: OwnLease['how'];
+    readonly expect: 'absent' | Revision;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<
+  { readonly own: OwnLease } | { readonly own: undefined; readonly current: RegistryEntry | undefined }
+> {
+  const key = keyOfSubnet(lease.subnet);
+  // Before the request: a lease never looks longer than it is.
+  const [monotonicMs, wallMs] = [clock.monotonicMs(), clock.wallMs()];
+  const result = await registry.put(key, formatLeaseAttrs(lease.attrs), {
+    expect: options.expect,
+    ttlSeconds: lease.permanent ? undefined : leaseTtlSeconds,
+    signal: options.signal,
+  });
+  if (!result.written) return { own: undefined, current: result.current };
+  const { revision, ttlSeconds } = result;
+  const after = (nowMs: number): number | undefined =>
+    ttlSeconds === undefined ? undefined : nowMs + ttlSeconds * 1000;
+  const expiry = { expiresAtMonotonicMs: after(monotonicMs), expiresAtWallMs: after(wallMs) };
+  return { own: { lease, key, revision, ...expiry, how: options.how } };
+}
+
+/**
+ * Gives a lease just created back when another that overlaps it was created before. Keys are exclusive, subnets
+ * are not: 10.2.1.0-24&fd00:1::-64 and 10.2.1.0-24&fd00:2::-64 are two keys, and hosts with different configurations
+ * choose different lengths. Of two such the later yields: each lists after its own write, so the later sees the
+ * earlier.
+ * @returns the earlier one, or undefined when the lease stands
+ */
+export async function yieldToEarlier(
+  tools: SubnetTools,
+  own: OwnLease,
+  signal: AbortSignal | undefined,
+): Promise<SubnetEntry | undefined> {
+  const entries = await listSubnets(tools, signal);
+  const earlier = findOverlap(
+    entries.filter(entry => entry.revision < own.revision),
+    own.lease.subnet,
+  );
+  if (earlier !== undefined) await tools.registry.delete(own.key, { expect: own.revision, signal });
+  return earlier;
+}
+
+export function leaseLost(tools: SubnetTools, own: Lease, holder: SubnetEntry): WeftError {
+  const us = describeIdentity(own.attrs);
+  const them = holder.lease === undefined ? `the entry ${holder.key}` : describeIdentity(holder.lease.attrs);
+  const where = sameSubnet(own.subnet, holder.subnet) ? 'it' : describeSubnet(holder.subnet);
+  return new WeftError(
+    'lease-lost',
+    `the subnet ${describeSubnet(own.subnet)}, which ${us} leased, is no longer ours: ${them} holds ${where} in ${tools.registry.name}`,
+    {
+      remedy: `free it by removing the key ${holder.key} when ${them} has no right to it; or lease another subnet by restarting this host without its subnet file`,
+    },
+  );
+}
+
+function sameSubnet(one: Subnet, other: Subnet): boolean {
+  return one.ipv4 === other.ipv4 && one.ipv6 === other.ipv6;
+}

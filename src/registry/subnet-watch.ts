@@ -1,0 +1,115 @@
+import { describeSubnet, judgeLease } from '../lease/judge.ts';
+import type { Lease, LeaseEvent, Subnet } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import type { RegistryEntry, RegistryEvent } from './registry.ts';
+import { keyOfSubnet, readSubnetEntry, type SubnetTools, subnetsPrefix } from './subnet-entries.ts';
+
+export interface WatchLeasesOptions {
+  readonly config: NetworkConfig;
+  /** Left out of the peers, and told as `own`. */
+  readonly own: Lease;
+  readonly signal: AbortSignal;
+}
+
+export type WatchedLease =
+  /** All peers there are; whatever was known before and is not among them is gone. */
+  | { readonly type: 'snapshot'; readonly leases: readonly Lease[] }
+  | LeaseEvent
+  /** Our own lease as the registry has it; undefined when it is gone or says nothing sensible. */
+  | { readonly type: 'own'; readonly lease: Lease | undefined }
+  /** A peer's lease that must not be followed, and why; it is among the peers no longer, if it was. */
+  | { readonly type: 'refused'; readonly lease: Lease; readonly why: string }
+  /** The registry was lost, or is there again. What was told stays true as far as is known. */
+  | { readonly type: 'state'; readonly connected: boolean; readonly cause?: Error | undefined };
+
+/** See `SubnetManager.watchLeases`. */
+export async function* watchLeases(
+  tools: SubnetTools,
+  options: WatchLeasesOptions,
+): AsyncGenerator<WatchedLease, void, void> {
+  const peers = new Peers(tools, options);
+  for await (const event of tools.registry.watch(subnetsPrefix, { signal: options.signal })) {
+    yield* peers.take(event);
+  }
+}
+
+/** The peers' leases as last told. */
+class Peers {
+  readonly #tools: SubnetTools;
+  readonly #config: NetworkConfig;
+  readonly #own: Lease;
+  readonly #ownKey: string;
+  /** The last good lease of each key. */
+  #leases = new Map<string, Lease>();
+
+  constructor(tools: SubnetTools, { config, own }: WatchLeasesOptions) {
+    this.#tools = tools;
+    this.#config = config;
+    this.#own = own;
+    this.#ownKey = keyOfSubnet(own.subnet);
+  }
+
+  *take(event: RegistryEvent): Generator<WatchedLease, void, void> {
+    switch (event.type) {
+      case 'snapshot':
+        return yield* this.#takeSnapshot(event.entries);
+      case 'put':
+        return yield* this.#takePut(event.entry);
+      case 'delete':
+        return yield* this.#takeDelete(event.key);
+      case 'state':
+        return yield event;
+    }
+  }
+
+  *#takeSnapshot(entries: readonly RegistryEntry[]): Generator<WatchedLease, void, void> {
+    const before = this.#leases;
+    this.#leases = new Map();
+    const rest: WatchedLease[] = [];
+    let own: Lease | undefined;
+    for (const entry of entries) {
+      const found = this.#judge(entry, before);
+      if (found?.type === 'put') this.#leases.set(entry.key, found.lease);
+      else if (found?.type === 'own') own = found.lease;
+      else if (found !== undefined) rest.push(found);
+    }
+    yield { type: 'snapshot', leases: [...this.#leases.values()] };
+    yield* rest;
+    yield { type: 'own', lease: own };
+  }
+
+  *#takePut(entry: RegistryEntry): Generator<WatchedLease, void, void> {
+    const found = this.#judge(entry, this.#leases);
+    // The very lease that is known: the value is malformed, nothing was learnt.
+    if (found === undefined || (found.type === 'put' && found.lease === this.#leases.get(entry.key))) return;
+    if (found.type === 'put') this.#leases.set(entry.key, found.lease);
+    if (found.type === 'refused') yield* this.#remove(entry.key);
+    yield found;
+  }
+
+  *#takeDelete(key: string): Generator<WatchedLease, void, void> {
+    if (key === this.#ownKey) yield { type: 'own', lease: undefined };
+    else yield* this.#remove(key);
+  }
+
+  *#remove(key: string): Generator<WatchedLease, void, void> {
+    const subnet: Subnet | undefined = this.#leases.get(key)?.subnet;
+    this.#leases.delete(key);
+    if (subnet !== undefined) yield { type: 'removed', subnet };
+  }
+
+  /** A malformed value changes nothing: what the key said last, if it is among `known`, stays. */
+  #judge(
+    entry: RegistryEntry,
+    known: ReadonlyMap<string, Lease>,
+  ): Extract<WatchedLease, { type: 'put' | 'own' | 'refused' }> | undefined {
+    const found = readSubnetEntry(entry, this.#tools.warnOnce);
+    if (entry.key === this.#ownKey) return { type: 'own', lease: found?.lease };
+    const lease = found?.lease ?? known.get(entry.key);
+    if (lease === undefined) return undefined;
+    const verdict = judgeLease(this.#config, this.#own, lease);
+    if (verdict === 'ok') return { type: 'put', lease };
+    this.#tools.warnOnce(entry, `refusing the lease of ${describeSubnet(lease.subnet)}: it ${verdict}`);
+    return { type: 'refused', lease, why: verdict };
+  }
+}
