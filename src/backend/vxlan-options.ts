@@ -4,13 +4,16 @@ import type { Json } from '../lease/lease.ts';
 /** The vxlan backend's options in the network config. */
 export interface VxlanOptions {
   readonly vni: number;
-  /** UDP destination port; undefined: the kernel's default, 8472. */
-  readonly port: number | undefined;
+  /** UDP destination port. */
+  readonly port: number;
   /** MTU of the underlay as assumed, before encapsulation; undefined: the external interface's. */
   readonly underlayMtuBytes: number | undefined;
   readonly gbp: boolean;
   readonly learning: boolean;
 }
+
+/** Linux's own default, from before IANA assigned 4789. Named, so that a device left with another is made anew. */
+const defaultPort = 8472;
 
 const windowsOnly = 'it is for Windows';
 
@@ -35,7 +38,7 @@ export function parseVxlanOptions(options: Readonly<Record<string, Json>>): {
   return {
     options: {
       vni: values.VNI,
-      port: values.Port === 0 ? undefined : values.Port,
+      port: values.Port === 0 ? defaultPort : values.Port,
       underlayMtuBytes: values.MTU === 0 ? undefined : values.MTU,
       gbp: values.GBP,
       learning: values.Learning,

@@ -17,7 +17,11 @@ import type { IfIndex } from '../wire/rtnetlink.ts';
 import { list } from './verbs.ts';
 
 export interface LinkVerbs {
-  /** `ip link add NAME ... type KIND ...`. @throws NetlinkError */
+  /**
+   * `ip link add NAME ... type KIND ...`. An alias is set by a second request, and not at all on a link that goes
+   * into another namespace.
+   * @throws NetlinkError
+   */
   add(socket: NetlinkSocket, spec: LinkSpec): Promise<void>;
   /**
    * `ip link set NAME ...`: changes what `spec` names. Given the link as it is, another name in `spec` renames it; given
@@ -34,6 +38,7 @@ export interface LinkVerbs {
   /** RTM_NEWLINK and RTM_DELLINK from a monitor; undefined for notices of bridge ports. */
   decode(message: NetlinkMessage): Link | undefined;
   readonly requests: {
+    /** The kernel ignores `alias` here: it wants a second request. */
     add(spec: LinkSpec): NetlinkRequest;
     set(link: IfIndex | Pick<Link, 'index' | 'name'>, spec: LinkSpec): NetlinkRequest;
     delete(link: Pick<Link, 'index' | 'name'>): NetlinkRequest;
@@ -49,7 +54,14 @@ export interface LinkVerbs {
  *     });
  */
 export const links: LinkVerbs = {
-  add: async (socket, spec) => void (await socket.request(linkAdd(spec))),
+  async add(socket, spec) {
+    await socket.request(linkAdd(spec));
+    const { name, alias } = spec;
+    if (alias === undefined) return;
+    // The kernel takes no alias with a new link (net/core/rtnetlink.c rtnl_create_link).
+    const link = await links.get(socket, name);
+    if (link !== undefined) await socket.request(linkSet(link, { name, alias }));
+  },
   set: async (socket, link, spec) => void (await socket.request(linkSet(link, spec))),
   delete: async (socket, link) => void (await socket.request(linkDelete(link))),
   async get(socket, name) {

@@ -2,10 +2,9 @@
  * One AF_NETLINK descriptor on Node's event loop: what requests and monitors have in common.
  *
  * The kernel handles a request inside sendto(2), so its answers lie in the receive buffer when the call
- * returns. The descriptor's readiness comes by koffi's poll handle (libuv): no thread waits, nothing is polled.
+ * returns.
  */
 import { constants } from 'node:os';
-import koffi from 'koffi';
 import { WeftError } from '../base/errors.ts';
 import {
   bind,
@@ -20,13 +19,16 @@ import {
   socket,
 } from './libc.ts';
 import { inNetns } from './netns.ts';
+import { ReadableWatch } from './readable.ts';
 
 export interface EndpointOptions {
   /** Path of the network namespace to open the socket in; default: the thread's own. */
   readonly netns?: string | undefined;
   /** Wanted size of the kernel's queue towards us. */
   readonly receiveBufferBytes: number;
-  /** Multicast groups to join (RTNLGRP_*). */
+  /** Netlink protocol; default: NETLINK_ROUTE. */
+  readonly protocol?: number | undefined;
+  /** Multicast groups of the protocol to join (RTNLGRP_*). */
   readonly groups?: readonly number[] | undefined;
 }
 
@@ -61,7 +63,7 @@ const readsPerTurn = 256;
 export class NetlinkEndpoint {
   readonly #fd: number;
   readonly #events: EndpointEvents;
-  readonly #handle: ReturnType<typeof koffi.node.poll>;
+  readonly #watch: ReadableWatch;
   readonly #buffer = arena(datagramBytes);
   readonly #pointer = pointerOf(this.#buffer);
   #outgoing = arena(64 * 1024);
@@ -70,7 +72,7 @@ export class NetlinkEndpoint {
   private constructor(fd: number, events: EndpointEvents) {
     this.#fd = fd;
     this.#events = events;
-    this.#handle = koffi.node.poll(fd, { readable: true }, () => this.drain());
+    this.#watch = new ReadableWatch(fd, () => this.drain());
   }
 
   /** @throws WeftError `netns-missing`, `syscall-failed` */
@@ -91,7 +93,7 @@ export class NetlinkEndpoint {
     const { name, words } = lastErrno();
     throw new WeftError(
       'netlink-send',
-      `sending ${bytes.length} bytes to rtnetlink failed: ${name} (${words})`,
+      `sending ${bytes.length} bytes to netlink failed: ${name} (${words})`,
     );
   }
 
@@ -110,18 +112,17 @@ export class NetlinkEndpoint {
 
   /** An idle endpoint must not keep a program alive that has nothing else to do. */
   unref(): void {
-    // koffi 3.3 dereferences null for a handle that is closed.
-    if (!this.#closed) this.#handle.unref();
+    this.#watch.unref();
   }
 
   ref(): void {
-    if (!this.#closed) this.#handle.ref();
+    this.#watch.ref();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#handle.close();
+    this.#watch.close();
     closeDescriptor(this.#fd);
   }
 
@@ -147,7 +148,7 @@ function arena(bytes: number): Uint8Array {
 }
 
 function openSocket(options: EndpointOptions): number {
-  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, NETLINK_ROUTE);
+  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, options.protocol ?? NETLINK_ROUTE);
   try {
     // FORCE may exceed net.core.rmem_max but needs CAP_NET_ADMIN; without it take what is allowed.
     if (!setSocketOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBufferBytes)) {
@@ -161,7 +162,7 @@ function openSocket(options: EndpointOptions): number {
     for (const group of options.groups ?? []) {
       if (!setSocketOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) {
         const { name, words } = lastErrno();
-        throw new WeftError('netlink-group', `joining rtnetlink group ${group} failed: ${name} (${words})`);
+        throw new WeftError('netlink-group', `joining netlink group ${group} failed: ${name} (${words})`);
       }
     }
     return fd;

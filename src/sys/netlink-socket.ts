@@ -213,7 +213,10 @@ export class NetlinkSocket implements Disposable {
     if (operation === undefined) return;
     try {
       for (const message of decodeMessages(bytes)) {
-        if (!operation.take(message)) continue;
+        const complete = operation.take(message);
+        // Whoever looks at a message may close the socket.
+        if (this.#current !== operation) return;
+        if (!complete) continue;
         this.#current = undefined;
         operation.finish();
         return;

@@ -2,69 +2,117 @@
  * Each object as the iproute2 command that would do the same: for errors, logs, `weft plan` and people. Devices
  * known only by number are written `if7`, which iproute2 understands.
  */
-import { addressBits } from '../base/ip.ts';
+import { addressBits, familyOf, type IpAddress } from '../base/ip.ts';
 import { everything, prefixFamily, prefixLength } from '../base/prefix.ts';
 import type { Address } from './address.ts';
-import type { LinkSpec } from './link.ts';
-import type { FdbEntry, Neighbour } from './neighbour.ts';
+import { deviceName, deviceWords, pair, words } from './iproute2-words.ts';
+import type { FdbEntry, Neighbour, NeighbourState } from './neighbour.ts';
 import type { NextHop } from './next-hop.ts';
-import type { Route } from './route.ts';
+import { effectiveScope, type Route } from './route.ts';
 import type { Dev, Verb } from './rtnetlink.ts';
-import type { Vxlan } from './vxlan-link.ts';
 
-export function linkCommand(verb: Verb, link: LinkSpec<Dev>): string {
-  if (verb === 'delete') return `ip link delete ${link.name}`;
-  if (verb !== 'add') return words('ip link set', link.name, ...linkSettings(link));
-  return words('ip link add', link.name, ...linkSettings({ ...link, up: undefined }), ...linkKind(link));
-}
+export { linkCommand } from './iproute2-link.ts';
+export { deviceName } from './iproute2-words.ts';
 
 export function addressCommand(
   verb: Verb,
   { dev, local, prefixLength: length, peer, scope }: Address<Dev>,
 ): string {
+  // With a peer the prefix is that of the other end.
   const ends = peer === undefined ? `${local}/${length}` : `${local} peer ${peer}/${length}`;
   return words(
     'ip address',
     verb,
     ends,
-    'dev',
-    deviceName(dev),
+    deviceWords('dev', dev),
     pair('scope', scope === 'global' ? undefined : scope),
+    familyOf(local) === 6 && verb !== 'delete' ? 'nodad' : undefined,
   );
 }
 
 export function routeCommand(verb: Verb, route: Route<Dev>): string {
-  return words(prefixFamily(route.dst) === 6 ? 'ip -6 route' : 'ip route', verb, routeText(route));
+  const { type, table = mainTable, nextHopId, scope } = route;
+  // What is told only by a next-hop object, or only when read back, is refused beside it.
+  const way =
+    nextHopId === undefined
+      ? {}
+      : { gateway: undefined, dev: undefined, onlink: false, multipath: undefined };
+  // iproute2 puts such routes into the table `local`.
+  const elsewhere = type === 'local' || type === 'broadcast' || type === 'anycast';
+  return words(
+    prefixFamily(route.dst) === 6 ? 'ip -6 route' : 'ip route',
+    verb,
+    ...routeWords({ ...route, ...way }),
+    pair('table', table === mainTable && elsewhere ? 'main' : undefined),
+    pair('scope', scope),
+    ...(nextHopId === undefined ? hopWords(route) : []),
+  );
 }
 
-/** A route as `ip route` lists it, save for the details that it leaves out itself. */
+/** A route as `ip route show table all` lists it, on one line. */
 export function routeText(route: Route<Dev>): string {
-  const { dst, table = 254, protocol = 'boot', type = 'unicast' } = route;
-  return words(
+  const scope = effectiveScope(route);
+  return words(...routeWords(route, scope === 'global' ? undefined : `scope ${scope}`), ...hopWords(route));
+}
+
+/** In the order of iproute2's print_route. */
+function routeWords(route: Route<Dev>, scope?: string): Array<string | undefined> {
+  const { dst, gateway, table = mainTable, protocol = 'boot', type = 'unicast' } = route;
+  return [
     type === 'unicast' ? undefined : String(type),
     dst === everything[4] || dst === everything[6] ? 'default' : hostless(dst),
+    route.tos === undefined || route.tos === 0
+      ? undefined
+      : `tos 0x${route.tos.toString(16).padStart(2, '0')}`,
     pair('nhid', route.nextHopId),
-    pair('via', route.gateway),
-    pair('dev', route.dev === undefined ? undefined : deviceName(route.dev)),
-    pair('table', table === 254 ? undefined : table),
+    viaWords(dst, gateway),
+    deviceWords('dev', route.dev),
+    pair('table', table === mainTable ? undefined : tableName(table)),
     pair('proto', protocol === 'boot' ? undefined : protocol),
+    scope,
     pair('src', route.preferredSource),
     pair('metric', route.metric === 0 ? undefined : route.metric),
-    pair('mtu', route.mtuBytes),
     route.onlink === true ? 'onlink' : undefined,
+    pair('mtu', route.mtuBytes),
+  ];
+}
+
+function hopWords({ dst, multipath = [] }: Route<Dev>): string[] {
+  return multipath.map(({ gateway, dev, weight, onlink }) =>
+    words(
+      'nexthop',
+      viaWords(dst, gateway),
+      deviceWords('dev', dev),
+      `weight ${weight}`,
+      onlink ? 'onlink' : undefined,
+    ),
   );
+}
+
+/** RFC 5549: the gateway of an IPv4 route may be an IPv6 address. */
+function viaWords(dst: Route['dst'], gateway: IpAddress | undefined): string | undefined {
+  const foreign = gateway !== undefined && familyOf(gateway) !== prefixFamily(dst);
+  return pair(foreign ? 'via inet6' : 'via', gateway);
+}
+
+const mainTable = 254;
+
+function tableName(table: number): string | number {
+  return { 253: 'default', 254: 'main', 255: 'local' }[table] ?? table;
 }
 
 export function nextHopCommand(verb: Verb, hop: NextHop<Dev>): string {
   if (verb === 'delete') return `ip nexthop delete id ${hop.id}`;
   return words(
-    'ip nexthop',
+    hop.gateway === undefined && hop.family === 6 ? 'ip -6 nexthop' : 'ip nexthop',
     verb,
     pair('id', hop.id),
+    pair('group', hop.group?.map(({ id, weight }) => (weight === 1 ? `${id}` : `${id},${weight}`)).join('/')),
     hop.blackhole === true ? 'blackhole' : undefined,
     pair('via', hop.gateway),
-    pair('dev', hop.dev === undefined ? undefined : deviceName(hop.dev)),
-    pair('proto', hop.protocol === 'boot' ? undefined : hop.protocol),
+    deviceWords('dev', hop.dev),
+    // Other than `ip route`, `ip nexthop` knows no default.
+    pair('proto', hop.protocol ?? 'boot'),
     hop.onlink === true ? 'onlink' : undefined,
   );
 }
@@ -87,64 +135,43 @@ export function fdbCommand(verb: Verb, entry: FdbEntry<Dev>): string {
     'bridge fdb',
     verb,
     entry.lladdr,
-    pair('dev', deviceName(entry.dev)),
-    pair('dst', entry.dst),
-    pair('port', entry.port),
-    pair('vni', entry.vni),
-    pair('vlan', entry.vlan),
+    deviceWords('dev', entry.dev),
+    ...remoteWords(entry),
     table,
-    verb === 'delete' ? undefined : state,
+    verb === 'delete' ? undefined : (fdbStates[state] ?? state),
   );
 }
 
 /** An FDB entry as `bridge fdb show dev D` lists it. */
-export function fdbText({ lladdr, dst, table = 'self', state = 'permanent' }: FdbEntry<Dev>): string {
-  return words(lladdr, pair('dst', dst), table, state);
+export function fdbText(entry: FdbEntry<Dev>): string {
+  const { table = 'self', state = 'permanent' } = entry;
+  return words(
+    entry.lladdr,
+    ...remoteWords(entry),
+    table === 'self' ? 'self' : undefined,
+    deviceWords('master', entry.master),
+    state === 'reachable' ? undefined : (fdbStates[state] ?? state),
+  );
 }
 
-export function deviceName(dev: Dev): string {
-  return typeof dev === 'number' ? `if${dev}` : dev;
-}
-
-function linkSettings(link: LinkSpec<Dev>): Array<string | undefined> {
+function remoteWords(entry: FdbEntry<Dev>): Array<string | undefined> {
   return [
-    pair('address', link.mac),
-    pair('mtu', link.mtuBytes),
-    pair('txqueuelen', link.txQueueLength),
-    pair('master', link.master === undefined ? undefined : deviceName(link.master)),
-    link.up === undefined ? undefined : link.up ? 'up' : 'down',
+    pair('dst', entry.dst),
+    pair('vlan', entry.vlan),
+    pair('port', entry.port),
+    pair('vni', entry.vni),
+    deviceWords('via', entry.via),
   ];
 }
 
-function linkKind({ kind }: LinkSpec<Dev>): Array<string | undefined> {
-  if (kind === undefined) return [];
-  if (kind.kind === 'veth') return ['type veth', kind.peer && `peer name ${kind.peer.name}`];
-  if (kind.kind === 'vxlan') return ['type vxlan', ...vxlanSettings(kind)];
-  return [`type ${kind.kind === 'other' ? kind.name : kind.kind}`];
-}
-
-function vxlanSettings(vxlan: Vxlan<Dev>): Array<string | undefined> {
-  return [
-    pair('id', vxlan.vni),
-    pair('dev', vxlan.dev === undefined ? undefined : deviceName(vxlan.dev)),
-    pair('local', vxlan.local),
-    pair('remote', vxlan.group),
-    pair('dstport', vxlan.port),
-    vxlan.learning === undefined ? undefined : vxlan.learning ? 'learning' : 'nolearning',
-    vxlan.gbp === true ? 'gbp' : undefined,
-  ];
-}
+/** What the bridge's command calls the states that it can give. */
+const fdbStates: Readonly<Partial<Record<NeighbourState, string>>> = {
+  noarp: 'static',
+  reachable: 'dynamic',
+};
 
 /** `10.1.2.3/32` as iproute2 prints it: without the length. */
 function hostless(dst: Route['dst']): string {
   const bits = addressBits[prefixFamily(dst)];
   return prefixLength(dst) === bits ? dst.slice(0, dst.indexOf('/')) : dst;
-}
-
-function pair(name: string, value: string | number | undefined): string | undefined {
-  return value === undefined ? undefined : `${name} ${value}`;
-}
-
-function words(...parts: ReadonlyArray<string | undefined>): string {
-  return parts.filter(part => part !== undefined && part !== '').join(' ');
 }

@@ -18,7 +18,10 @@ export type LinkKind<D extends Dev = IfIndex> =
 /** `ip link add NAME type veth peer name PEER`. */
 export interface Veth {
   readonly kind: 'veth';
-  /** The other end; only told when creating. Its kind is not looked at. */
+  /**
+   * The other end; only told when creating. Its kind and master are not looked at, nor `up`: the kernel opens no veth
+   * before both ends are there.
+   */
   readonly peer?: LinkSpec | undefined;
 }
 

@@ -9,7 +9,7 @@ import {
   writeString,
   writeU32,
 } from './attributes.ts';
-import { linkCommand } from './iproute2.ts';
+import { linkCommand } from './iproute2-link.ts';
 import { decodeLinkKind, type LinkKind, writeLinkKind } from './link-kind.ts';
 import { type NetlinkMessage, type NetlinkRequest, NLM_F } from './netlink.ts';
 import { type Dev, dumpRequest, getRequest, type IfIndex, RTM, verbFlags } from './rtnetlink.ts';
@@ -84,16 +84,19 @@ export function linkAdd(spec: LinkSpec): NetlinkRequest {
 }
 
 /**
- * `ip link set`: finds the link by `index` and changes what `spec` names; a differing name renames. The kind's
- * own settings (`ip link set type ...`) are changed when `spec.kind` is given and the kernel allows it.
+ * `ip link set`: changes what `spec` names. Given the link as it is, another name in `spec` renames it; given its
+ * index alone, the name is only for messages. The kind's own settings (`ip link set type ...`) are changed when
+ * `spec.kind` is given and the kernel allows it.
  */
-export function linkSet(index: IfIndex, spec: LinkSpec): NetlinkRequest {
+export function linkSet(link: IfIndex | Pick<Link, 'index' | 'name'>, spec: LinkSpec): NetlinkRequest {
+  const { index, name } = typeof link === 'number' ? { index: link, name: spec.name } : link;
   const change = spec.up === undefined ? 0 : IFF.UP;
   const writer = header(index, spec.up === true ? IFF.UP : 0, change);
-  writeString(writer, IFLA.IFNAME, spec.name);
+  // Older kernels refuse any name, even the same, while the link is up (EBUSY, net/core/dev.c dev_change_name).
+  if (name !== spec.name) writeString(writer, IFLA.IFNAME, spec.name);
   writeSettings(writer, spec);
   if (spec.kind !== undefined) writeLinkInfo(writer, spec.kind);
-  return request(RTM.NEWLINK, NLM_F.REQUEST | NLM_F.ACK, writer, () => linkCommand('change', spec));
+  return request(RTM.NEWLINK, NLM_F.REQUEST | NLM_F.ACK, writer, () => linkCommand('change', spec, name));
 }
 
 /** `ip link delete`. */
@@ -175,8 +178,9 @@ function writeSettings(writer: ByteWriter, spec: LinkSpec): void {
 }
 
 function writeLinkInfo(writer: ByteWriter, kind: LinkKind): void {
+  if (kind.kind === 'none') return;
   writeNested(writer, IFLA.LINKINFO, () => {
-    writeString(writer, IFLA_INFO.KIND, kind.kind);
+    writeString(writer, IFLA_INFO.KIND, kind.kind === 'other' ? kind.name : kind.kind);
     writeNested(writer, IFLA_INFO.DATA, () => writeLinkKind(writer, kind, peer => writePeer(writer, peer)));
   });
 }

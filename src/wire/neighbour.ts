@@ -51,7 +51,10 @@ export interface FdbEntry<D extends Dev = IfIndex> {
   readonly port?: number | undefined;
   /** VXLAN: VNI to send with where it differs from the device's. */
   readonly vni?: number | undefined;
+  /** VXLAN devices keep none. */
   readonly vlan?: number | undefined;
+  /** VXLAN: underlay device to send by where it differs from the device's; the device's own is told as well. */
+  readonly via?: IfIndex | undefined;
   /** Bridge whose database holds the entry, for entries of `master`. */
   readonly master?: D | undefined;
   /** `self`: the device's own table (VXLAN); `master`: that of the bridge it is a port of. Default: self. */
@@ -87,7 +90,7 @@ const states: ReadonlyArray<readonly [NeighbourState, number]> = [
 ];
 
 export function neighbourRequest(verb: Verb, neighbour: Neighbour): NetlinkRequest {
-  const writer = header(familyNumber[familyOf(neighbour.dst)], neighbour.dev, neighbour.state, 0);
+  const writer = header(familyNumber[familyOf(neighbour.dst)], neighbour.dev, stateBits(neighbour.state), 0);
   writeAttribute(writer, NDA.DST, ipToBytes(neighbour.dst));
   if (neighbour.lladdr !== undefined) writeAttribute(writer, NDA.LLADDR, macToBytes(neighbour.lladdr));
   return {
@@ -99,12 +102,16 @@ export function neighbourRequest(verb: Verb, neighbour: Neighbour): NetlinkReque
 }
 
 export function fdbRequest(verb: Verb, entry: FdbEntry): NetlinkRequest {
-  const writer = header(AF.BRIDGE, entry.dev, entry.state, entry.table === 'master' ? NTF.MASTER : NTF.SELF);
+  const table = entry.table === 'master' ? NTF.MASTER : NTF.SELF;
+  // A static entry (`noarp`) is one that is there as well, else VXLAN devices refuse it (vxlan_fdb_add).
+  const bits = stateBits(entry.state) | (entry.state === 'noarp' ? stateBits('reachable') : 0);
+  const writer = header(AF.BRIDGE, entry.dev, bits, table);
   writeAttribute(writer, NDA.LLADDR, macToBytes(entry.lladdr));
   if (entry.dst !== undefined) writeAttribute(writer, NDA.DST, ipToBytes(entry.dst));
   if (entry.port !== undefined) writeU16be(writer, NDA.PORT, entry.port);
   if (entry.vni !== undefined) writeU32(writer, NDA.VNI, entry.vni);
   if (entry.vlan !== undefined) writeU16(writer, NDA.VLAN, entry.vlan);
+  if (entry.via !== undefined) writeU32(writer, NDA.IFINDEX, entry.via);
   return {
     type: verb === 'delete' ? RTM.DELNEIGH : RTM.NEWNEIGH,
     flags: verbFlags[verb],
@@ -143,13 +150,14 @@ export function decodeNeighbour({ body }: NetlinkMessage): Neighbour {
 /** Reads RTM_NEWNEIGH or RTM_DELNEIGH of AF_BRIDGE; undefined for link layers without 6-byte addresses. */
 export function decodeFdbEntry({ body }: NetlinkMessage): FdbEntry | undefined {
   let lladdr: Mac | undefined;
-  const found: { dst?: IpAddress; port?: number; vni?: number; vlan?: number; master?: IfIndex } = {};
+  const found: { -readonly [Key in keyof FdbEntry]?: FdbEntry[Key] } = {};
   eachAttribute(body, fixedBytes, (type, value) => {
     if (type === NDA.LLADDR && value.length === 6) lladdr = macFromBytes(value);
     else if (type === NDA.DST) found.dst = ipFromBytes(value);
     else if (type === NDA.PORT) found.port = readU16be(value, 0);
     else if (type === NDA.VNI) found.vni = readU32le(value, 0);
     else if (type === NDA.VLAN) found.vlan = readU16le(value, 0);
+    else if (type === NDA.IFINDEX) found.via = readU32le(value, 0);
     else if (type === NDA.MASTER) found.master = readU32le(value, 0);
   });
   if (lladdr === undefined) return undefined;
@@ -162,9 +170,12 @@ export function decodeFdbEntry({ body }: NetlinkMessage): FdbEntry | undefined {
   };
 }
 
-function header(family: number, dev: IfIndex, state: NeighbourState = 'permanent', flags = 0): ByteWriter {
-  const bits = states.find(([name]) => name === state)?.[1] ?? 0;
-  return new ByteWriter(64).u8(family).zeros(3).u32le(dev).u16le(bits).u8(flags).u8(0);
+function header(family: number, dev: IfIndex, state: number, flags: number): ByteWriter {
+  return new ByteWriter(64).u8(family).zeros(3).u32le(dev).u16le(state).u8(flags).u8(0);
+}
+
+function stateBits(state: NeighbourState = 'permanent'): number {
+  return states.find(([name]) => name === state)?.[1] ?? 0;
 }
 
 /** Strict checking wants a zero header; filters are attributes (net/core/neighbour.c neigh_valid_dump_req). */

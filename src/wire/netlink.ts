@@ -96,7 +96,7 @@ export function* decodeMessages(datagram: Uint8Array): Generator<NetlinkMessage,
  * Layout: errno (negative), the offending header unless capped, then attributes when ACK_TLVS is set.
  */
 export function decodeVerdict(message: NetlinkMessage): NetlinkVerdict {
-  const errno = message.body.length >= 4 ? -readI32le(message.body, 0) : 0;
+  const errno = message.body.length >= 4 ? 0 - readI32le(message.body, 0) : 0;
   let text = '';
   if ((message.flags & NLM_F.ACK_TLVS) !== 0) {
     eachAttribute(message.body, verdictAttributesAt(message), (type, value) => {

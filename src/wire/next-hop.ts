@@ -1,6 +1,6 @@
 /** Next-hop objects: struct nhmsg (kernel include/uapi/linux/nexthop.h, since 5.3); `ip nexthop`. */
 import { ByteWriter, readU8, readU32le } from '../base/bytes.ts';
-import { familyOf, type IpAddress, ipFromBytes, ipToBytes } from '../base/ip.ts';
+import { type Family, familyOf, type IpAddress, ipFromBytes, ipToBytes } from '../base/ip.ts';
 import { eachAttribute, writeAttribute, writeFlag, writeU32 } from './attributes.ts';
 import { nextHopCommand } from './iproute2.ts';
 import type { NetlinkMessage, NetlinkRequest } from './netlink.ts';
@@ -24,15 +24,25 @@ export interface NextHop<D extends Dev = IfIndex> {
   readonly dev?: D | undefined;
   readonly onlink?: boolean | undefined;
   readonly blackhole?: boolean | undefined;
+  /** Of the routes that may use a hop without gateway. Default: 4. */
+  readonly family?: Family | undefined;
+  /** Other next hops to share the traffic, in place of all the above. */
+  readonly group?: readonly NextHopShare[] | undefined;
   /** Default: boot. */
   readonly protocol?: RouteProtocol | undefined;
+}
+
+export interface NextHopShare {
+  readonly id: number;
+  /** 1 to 256. */
+  readonly weight: number;
 }
 
 export interface NextHopFilter {
   readonly dev?: IfIndex | undefined;
 }
 
-const NHA = { ID: 1, BLACKHOLE: 4, OIF: 5, GATEWAY: 6 } as const;
+const NHA = { ID: 1, GROUP: 2, BLACKHOLE: 4, OIF: 5, GATEWAY: 6 } as const;
 const RTNH_F_ONLINK = 4;
 const fixedBytes = 8;
 
@@ -64,7 +74,11 @@ export function decodeNextHop({ body }: NetlinkMessage): NextHop {
     else if (type === NHA.OIF) found.dev = readU32le(value, 0);
     else if (type === NHA.GATEWAY) found.gateway = ipFromBytes(value);
     else if (type === NHA.BLACKHOLE) found.blackhole = true;
+    else if (type === NHA.GROUP) found.group = decodeGroup(value);
   });
+  if (found.gateway === undefined && found.group === undefined) {
+    found.family = readU8(body, 0) === AF.INET6 ? 6 : 4;
+  }
   return {
     ...found,
     id,
@@ -74,10 +88,15 @@ export function decodeNextHop({ body }: NetlinkMessage): NextHop {
 }
 
 function description(hop: NextHop): Uint8Array {
-  const family = hop.gateway === undefined ? AF.INET : familyNumber[familyOf(hop.gateway)];
+  const { family: told = 4 } = hop;
+  const family =
+    hop.group !== undefined
+      ? AF.UNSPEC
+      : familyNumber[hop.gateway === undefined ? told : familyOf(hop.gateway)];
   const flags = hop.onlink === true ? RTNH_F_ONLINK : 0;
   const writer = new ByteWriter(48).u8(family).u8(0).u8(protocolNumber(hop.protocol)).u8(0).u32le(flags);
   writeU32(writer, NHA.ID, hop.id);
+  if (hop.group !== undefined) writeAttribute(writer, NHA.GROUP, encodeGroup(hop.group));
   if (hop.blackhole === true) writeFlag(writer, NHA.BLACKHOLE);
   if (hop.dev !== undefined) writeU32(writer, NHA.OIF, hop.dev);
   if (hop.gateway !== undefined) writeAttribute(writer, NHA.GATEWAY, ipToBytes(hop.gateway));
@@ -89,3 +108,24 @@ function reference(id: number): Uint8Array {
   writeU32(writer, NHA.ID, id);
   return writer.toBytes();
 }
+
+/** struct nexthop_grp: id (4), weight - 1 (1), reserved (3). */
+function encodeGroup(group: readonly NextHopShare[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const { id, weight } of group)
+    writer
+      .u32le(id)
+      .u8(weight - 1)
+      .zeros(3);
+  return writer.toBytes();
+}
+
+function decodeGroup(value: Uint8Array): NextHopShare[] {
+  const group: NextHopShare[] = [];
+  for (let at = 0; at + groupEntryBytes <= value.length; at += groupEntryBytes) {
+    group.push({ id: readU32le(value, at), weight: readU8(value, at + 4) + 1 });
+  }
+  return group;
+}
+
+const groupEntryBytes = 8;

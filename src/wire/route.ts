@@ -1,5 +1,6 @@
 /** Routes: struct rtmsg (kernel include/uapi/linux/rtnetlink.h); `ip route`. */
-import { ByteWriter, readU8, readU32le, slice } from '../base/bytes.ts';
+import { ByteWriter, readU8, readU32le } from '../base/bytes.ts';
+import { WeftError } from '../base/errors.ts';
 import {
   addressBits,
   type Family,
@@ -13,6 +14,14 @@ import { type Prefix, prefixBase, prefixFamily, prefixLength } from '../base/pre
 import { eachAttribute, writeAttribute, writeNested, writeU32 } from './attributes.ts';
 import { routeCommand } from './iproute2.ts';
 import type { NetlinkMessage, NetlinkRequest } from './netlink.ts';
+import {
+  decodeGateway,
+  decodeHops,
+  encodeHops,
+  type RouteHop,
+  RTNH_F_ONLINK,
+  writeGateway,
+} from './route-hop.ts';
 import {
   AF,
   type Dev,
@@ -34,7 +43,7 @@ export interface Route<D extends Dev = IfIndex> {
   readonly dev?: D | undefined;
   /** Trust that the gateway is on the link although no address says so. */
   readonly onlink?: boolean | undefined;
-  /** Several next hops in place of `gateway` and `dev`. Read-back only. */
+  /** Several next hops in place of `gateway` and `dev`. */
   readonly multipath?: ReadonlyArray<RouteHop<D>> | undefined;
   /** Next-hop object in place of `gateway` and `dev`; when read back, those are told too. */
   readonly nextHopId?: number | undefined;
@@ -52,13 +61,6 @@ export interface Route<D extends Dev = IfIndex> {
   readonly tos?: number | undefined;
   /** Read-back only: cloned from another route, such as a path-MTU exception (RTM_F_CLONED). */
   readonly cloned?: boolean | undefined;
-}
-
-export interface RouteHop<D extends Dev = IfIndex> {
-  readonly gateway: IpAddress | undefined;
-  readonly dev: D;
-  readonly onlink: boolean;
-  readonly weight: number;
 }
 
 export type RouteType =
@@ -97,17 +99,14 @@ export const mainTable = 254;
 const RTA = {
   DST: 1,
   OIF: 4,
-  GATEWAY: 5,
   PRIORITY: 6,
   PREFSRC: 7,
   METRICS: 8,
   MULTIPATH: 9,
   TABLE: 15,
-  VIA: 18,
   NH_ID: 30,
 } as const;
 const RTAX_MTU = 2;
-const RTNH_F_ONLINK = 4;
 const RTM_F_CLONED = 0x200;
 const RTM_F_LOOKUP_TABLE = 0x1000;
 const fixedBytes = 12;
@@ -151,6 +150,8 @@ export function routeRequest(verb: Verb, route: Route): NetlinkRequest {
   else {
     if (gateway !== undefined) writeGateway(writer, prefixFamily(dst), gateway);
     if (route.dev !== undefined) writeU32(writer, RTA.OIF, route.dev);
+    if (route.multipath !== undefined && route.multipath.length > 0)
+      writeAttribute(writer, RTA.MULTIPATH, encodeHops(route.multipath, prefixFamily(dst)));
   }
   if (route.metric !== undefined && route.metric !== 0) writeU32(writer, RTA.PRIORITY, route.metric);
   if (route.preferredSource !== undefined)
@@ -183,12 +184,10 @@ export function routeDump(filter: RouteFilter = {}): NetlinkRequest {
 
 /** `ip route get DESTINATION`: how the kernel would send to it, cloned attributes and all. */
 export function routeGet(destination: IpAddress): NetlinkRequest {
-  const bits = addressBits[familyOf(destination)];
-  const writer = new ByteWriter(64)
-    .u8(familyNumber[familyOf(destination)])
-    .u8(bits)
-    .zeros(6)
-    .u32le(RTM_F_LOOKUP_TABLE);
+  const family = familyOf(destination);
+  // The table of the answer; IPv6 tells it unasked and refuses the question (inet6_rtm_valid_getroute_req).
+  const flags = family === 4 ? RTM_F_LOOKUP_TABLE : 0;
+  const writer = new ByteWriter(64).u8(familyNumber[family]).u8(addressBits[family]).zeros(6).u32le(flags);
   writeAttribute(writer, RTA.DST, ipToBytes(destination));
   return getRequest(RTM.GETROUTE, writer.toBytes(), () => `ip route get ${destination}`);
 }
@@ -201,8 +200,6 @@ export function decodeRoute({ body }: NetlinkMessage): Route | undefined {
   let base = unspecified[family];
   eachAttribute(body, fixedBytes, (type, value) => {
     if (type === RTA.DST) base = ipFromBytes(value);
-    else if (type === RTA.GATEWAY) found.gateway = ipFromBytes(value);
-    else if (type === RTA.VIA) found.gateway = ipFromBytes(value.subarray(2));
     else if (type === RTA.OIF) found.dev = readU32le(value, 0);
     else if (type === RTA.PRIORITY) found.metric = readU32le(value, 0);
     else if (type === RTA.PREFSRC) found.preferredSource = ipFromBytes(value);
@@ -210,11 +207,12 @@ export function decodeRoute({ body }: NetlinkMessage): Route | undefined {
     else if (type === RTA.NH_ID) found.nextHopId = readU32le(value, 0);
     else if (type === RTA.MULTIPATH) found.multipath = decodeHops(value);
     else if (type === RTA.METRICS) found.mtuBytes = decodeMtu(value);
+    else found.gateway = decodeGateway(type, value) ?? found.gateway;
   });
   const flags = readU32le(body, 8);
   return {
     ...found,
-    dst: `${base}/${readU8(body, 1)}` as Prefix,
+    dst: prefixOfRoute(base, readU8(body, 1), family),
     type: typeNames.get(readU8(body, 7)) ?? readU8(body, 7),
     protocol: protocolOf(readU8(body, 5)),
     scope: scopeOf(readU8(body, 6)),
@@ -235,21 +233,20 @@ export function protocolOf(value: number): RouteProtocol {
 
 /** The scope iproute2 would choose (ip/iproute.c iproute_modify). */
 export function effectiveScope(route: Route<Dev>): Scope {
+  const { type = 'unicast' } = route;
   if (route.scope !== undefined) return route.scope;
   if (prefixFamily(route.dst) === 6) return 'global';
-  if (route.type === 'local') return 'host';
+  if (type === 'local') return 'host';
+  if (type === 'broadcast' || type === 'multicast' || type === 'anycast') return 'link';
   const direct =
     route.gateway === undefined && route.nextHopId === undefined && route.multipath === undefined;
-  return direct && isUnicastLike(route.type) ? 'link' : 'global';
-}
-
-function isUnicastLike(type: RouteType | undefined): boolean {
-  return type === undefined || type === 'unicast' || type === 'broadcast' || type === 'multicast';
+  return direct && type === 'unicast' ? 'link' : 'global';
 }
 
 function header(route: Route, deleting: boolean): ByteWriter {
-  const { type = 'unicast', table = mainTable } = route;
-  // A deletion matches any scope and protocol unless they are told (net/ipv4/fib_trie.c fib_table_delete).
+  const { table = mainTable } = route;
+  // A deletion matches any scope, protocol and type unless they are told (net/ipv4/fib_trie.c fib_table_delete).
+  const type = route.type ?? (deleting ? 0 : 'unicast');
   const scope =
     deleting && route.scope === undefined ? scopeNumber('nowhere') : scopeNumber(effectiveScope(route));
   return new ByteWriter(96)
@@ -261,32 +258,14 @@ function header(route: Route, deleting: boolean): ByteWriter {
     .u8(deleting && route.protocol === undefined ? 0 : protocolNumber(route.protocol))
     .u8(scope)
     .u8(typeof type === 'number' ? type : types[type])
-    .u32le(route.onlink === true ? RTNH_F_ONLINK : 0);
+    .u32le(route.onlink === true && route.nextHopId === undefined ? RTNH_F_ONLINK : 0);
 }
 
-/** RFC 5549: an IPv4 route may have an IPv6 gateway, in RTA_VIA (family, address). */
-function writeGateway(writer: ByteWriter, family: Family, gateway: IpAddress): void {
-  const bytes = ipToBytes(gateway);
-  const number = familyNumber[familyOf(gateway)];
-  if (familyOf(gateway) === family) writeAttribute(writer, RTA.GATEWAY, bytes);
-  else writeAttribute(writer, RTA.VIA, Uint8Array.from([number, 0, ...bytes]));
-}
-
-/** struct rtnexthop: length (2), flags (1), weight - 1 (1), interface (4), attributes. */
-function decodeHops(value: Uint8Array): RouteHop[] {
-  const hops: RouteHop[] = [];
-  for (let at = 0; at + 8 <= value.length; ) {
-    const length = Math.max(8, readU8(value, at) | (readU8(value, at + 1) << 8));
-    let gateway: IpAddress | undefined;
-    eachAttribute(slice(value, at, length), 8, (type, gatewayBytes) => {
-      if (type === RTA.GATEWAY) gateway = ipFromBytes(gatewayBytes);
-      else if (type === RTA.VIA) gateway = ipFromBytes(gatewayBytes.subarray(2));
-    });
-    const onlink = (readU8(value, at + 2) & RTNH_F_ONLINK) !== 0;
-    hops.push({ gateway, dev: readU32le(value, at + 4), onlink, weight: readU8(value, at + 3) + 1 });
-    at += (length + 3) & ~3;
-  }
-  return hops;
+/** @throws WeftError `netlink-malformed` for an address of another family, or a length that it has not */
+function prefixOfRoute(base: IpAddress, length: number, family: Family): Prefix {
+  if (familyOf(base) !== family || length > addressBits[family])
+    throw new WeftError('netlink-malformed', `an IPv${family} route cannot lead to ${base}/${length}`);
+  return `${base}/${length}` as Prefix;
 }
 
 function decodeMtu(value: Uint8Array): number | undefined {

@@ -28,7 +28,7 @@ export interface Vxlan<D extends Dev = IfIndex> {
   readonly flowLabel?: number | undefined;
   /** Outer "don't fragment": 0 unset, 1 set, 2 inherit. */
   readonly df?: number | undefined;
-  /** Learn FDB entries from received frames. */
+  /** Learn FDB entries from received frames. Default: as `ip link`, on unless `external`. */
   readonly learning?: boolean | undefined;
   /** Lifetime of learned entries. */
   readonly ageingSeconds?: number | undefined;
@@ -104,7 +104,8 @@ const readers = new Map<number, readonly [VxlanKey, (value: Uint8Array) => numbe
   ...flags.map(([key, type]) => [type, [key, (value: Uint8Array) => value[0] !== 0]] as const),
 ]);
 
-export function writeVxlan(writer: ByteWriter, vxlan: Vxlan): void {
+export function writeVxlan(writer: ByteWriter, told: Vxlan): void {
+  const vxlan = told.external === true ? { learning: false, ...told } : told;
   for (const [key, type] of numbers32)
     if (vxlan[key] !== undefined) writeU32(writer, type, Number(vxlan[key]));
   if (vxlan.local !== undefined) writeIp(writer, IFLA_VXLAN.LOCAL, IFLA_VXLAN.LOCAL6, vxlan.local);

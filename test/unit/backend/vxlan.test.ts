@@ -53,7 +53,7 @@ test("the VTEP is flannel's: flannel.<VNI> on the external interface, MTU 50 les
   assert.deepEqual(backend.devices, ['flannel.1']);
   assert.equal(backend.containerMtuBytes(external), 1450);
   assert.deepEqual(lines(backend.planHost(hostOf())), [
-    'ip link add flannel.1 address 0a:00:00:00:00:01 mtu 1450 txqueuelen 0 type vxlan id 1 dev eth0 local 192.0.2.1 nolearning',
+    'ip link add flannel.1 address 0a:00:00:00:00:01 mtu 1450 txqueuelen 0 up type vxlan id 1 dev eth0 local 192.0.2.1 dstport 8472 nol2miss nolearning',
     'ip address add 10.2.1.0/32 dev flannel.1',
   ]);
 });
@@ -65,7 +65,7 @@ test('options change the device: VNI, Port, MTU, GBP, Learning', () => {
   assert.equal(backend.containerMtuBytes(external), 8950);
   assert.equal(
     lines(backend.planHost(hostOf(config)))[0],
-    'ip link add flannel.77 address 0a:00:00:00:00:01 mtu 8950 txqueuelen 0 type vxlan id 77 dev eth0 local 192.0.2.1 dstport 4789 learning gbp',
+    'ip link add flannel.77 address 0a:00:00:00:00:01 mtu 8950 txqueuelen 0 up type vxlan id 77 dev eth0 local 192.0.2.1 dstport 4789 nol2miss learning gbp',
   );
 });
 
@@ -114,7 +114,7 @@ test('dual stack is the same planner twice: a second device, 70 bytes less, IPv6
     BackendV6Data: { VNI: 1, VtepMAC: '0a:00:00:00:06:01' },
   });
   const host: Host = { config, external, lease: own };
-  assert.equal(lines(backend.planHost(host))[3], 'ip address add fd00:2:0:1::/128 dev flannel-v6.1');
+  assert.equal(lines(backend.planHost(host))[3], 'ip address add fd00:2:0:1::/128 dev flannel-v6.1 nodad');
   const plan = backend.planPeer(
     host,
     lease('10.2.14.0/24 fd00:2:0:14::/64', {

@@ -57,7 +57,7 @@ test('equal states need no step, however much the kernel adds to what was asked 
 
 test('things are added from the device up, so that a route never waits for its neighbour', () => {
   assert.deepEqual(commands([...peer(14), address, vtep], []), [
-    'ip link add flannel.1 address 0a:00:00:00:00:01 mtu 1450 type vxlan id 1 dev eth0 local 192.0.2.1 nolearning',
+    'ip link add flannel.1 address 0a:00:00:00:00:01 mtu 1450 up type vxlan id 1 dev eth0 local 192.0.2.1 nolearning',
     'ip address add 10.2.1.0/32 dev flannel.1',
     'bridge fdb add 0a:00:00:00:00:0e dev flannel.1 dst 192.0.2.14 self permanent',
     'ip neigh add 10.2.14.0 lladdr 0a:00:00:00:00:0e dev flannel.1 nud permanent',
