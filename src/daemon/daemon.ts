@@ -35,6 +35,9 @@ export async function runDaemon(
   { registry, log, signal }: DaemonTools,
 ): Promise<number> {
   const scope = new Scope();
+  // Whatever ends the daemon, a signal or an error, ends all that runs in it.
+  const ending = AbortSignal.any([signal, scope.signal]);
+  let joined = false;
   let readiness = (): Readiness => ({ ready: false, reason: 'no lease yet' });
   try {
     requireCapabilities();
@@ -44,19 +47,21 @@ export async function runDaemon(
     }
     const socket = scope.own('netlink socket', NetlinkSocket.open());
     await requireVxlan(socket);
-    const tools = { log, signal, clock: systemClock, random: Math.random };
+    const tools = { log, signal: ending, clock: systemClock, random: Math.random };
     const manager = createSubnetManager({ registry, ...tools });
     const membership = await joinNetwork(options, { ...tools, socket, manager });
     const service = new NetworkService(options, { ...tools, socket, manager }, membership);
     readiness = () => service.readiness();
+    joined = true;
     await service.run();
-    log.info({}, 'stopped: devices, routes and the lease stay, so that the network goes on');
-    return 0;
   } catch (error) {
     if (!signal.aborted) throw error;
-    log.info({}, 'stopped before the network was joined: nothing was changed');
-    return 0;
   } finally {
     await scope.close();
   }
+  const kept = joined
+    ? 'devices, routes and the lease stay, so that the network goes on'
+    : 'nothing was changed';
+  log.info({}, `stopped: ${kept}`);
+  return 0;
 }

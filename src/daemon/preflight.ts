@@ -29,7 +29,8 @@ export async function requireVxlan(socket: NetlinkSocket): Promise<void> {
   try {
     await links.add(socket, { name: 'weft-probe', kind: { kind: 'vxlan', vni: 0x1000000 } });
   } catch (cause) {
-    if (cause instanceof NetlinkError && cause.errnoName !== 'EOPNOTSUPP') return;
+    if (!(cause instanceof NetlinkError)) throw cause;
+    if (cause.errnoName !== 'EOPNOTSUPP') return;
     throw new WeftError('vxlan-missing', 'this kernel has no VXLAN devices', {
       cause,
       remedy: "load it with: modprobe vxlan (the package with the kernel's extra modules may be missing)",
@@ -41,6 +42,25 @@ export async function requireVxlan(socket: NetlinkSocket): Promise<void> {
 export function enableForwarding(log: Log): void {
   const key = 'net/ipv4/ip_forward';
   if (sysctl.read(key) === '1') return;
-  sysctl.write(key, '1');
-  log.info({ key }, 'IP forwarding was off, switched it on: containers need it to reach other hosts');
+  if (setSysctl(log, key, '1')) {
+    log.info({ key }, 'IP forwarding was off, switched it on: containers need it to reach other hosts');
+  }
+}
+
+/** A router advertisement from the overlay must not configure the VTEP (flannel does the same). */
+export function refuseRouterAdvertisements(log: Log, device: string): void {
+  const key = `net/ipv6/conf/${device}/accept_ra`;
+  if (sysctl.read(key) !== undefined) setSysctl(log, key, '0');
+}
+
+/** In a container /proc/sys is read-only as a rule, and its host may have seen to all of it: no reason to stop. */
+function setSysctl(log: Log, key: string, value: string): boolean {
+  try {
+    sysctl.write(key, value);
+    return true;
+  } catch (error) {
+    const remedy = error instanceof WeftError ? error.remedy : undefined;
+    log.warn({ error, remedy }, `${key} could not be set to ${value}`);
+    return false;
+  }
 }

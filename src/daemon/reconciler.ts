@@ -1,23 +1,24 @@
 /**
  * Keeps the kernel as desired, level-triggered:
  *
- *     set/unset ──> desired ─┐
- *                            ├─ diff of the dirty keys ──> steps ──> apply ──> believed
- *     snapshot ───> believed ┘                                        └─ failed: dirty again, later
+ *     set/unset ───> desired ─┐
+ *                             ├─ diff of the dirty keys ──> steps ──> apply ──> mirror
+ *     snapshot ───┬> mirror ──┘                                         └─ failed: again, later
+ *     monitor ────┘
  *
- * `believed` is what the kernel held when we last looked or wrote. A lease event makes a few keys dirty and costs
- * only those; a resync reads the kernel and makes everything dirty.
+ * The mirror is what the kernel holds as far as we know. A lease event, or a notice of the monitor, makes a few keys
+ * dirty and costs only those; a look at the kernel makes everything dirty.
  */
 import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Applied, apply } from '../kernel/apply.ts';
+import type { KernelEvent } from '../kernel/monitor.ts';
 import { snapshot } from '../kernel/snapshot.ts';
-import { stepCommand, stepReason } from '../state/describe.ts';
+import { stepCommand } from '../state/describe.ts';
 import { diff, type Step } from '../state/diff.ts';
 import {
-  deviceOf,
   type KernelObject,
   type KernelState,
   keyOf,
@@ -25,14 +26,19 @@ import {
   type ObjectKey,
 } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
+import { KernelMirror } from './kernel-mirror.ts';
+import { RepairLog } from './repair-log.ts';
+import { RepairPace } from './repair-pace.ts';
 
 export interface ReconcilerOptions {
   readonly socket: NetlinkSocket;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Devices to look at. */
+  /** Devices of ours, which are looked at. */
   readonly devices: readonly LinkName[];
+  /** Devices that ours need. */
+  readonly needs: readonly LinkName[];
   /** Is this object, which no plan names, ours to remove? */
   owns(object: KernelObject): boolean;
   /** Called after a device was made, before anything else is put on it. */
@@ -56,12 +62,18 @@ export interface Failing {
 }
 
 const retry = { firstMs: 200, maxMs: 30_000 } as const;
+/** Under this key the pace of looks at the whole kernel is kept. */
+const everything = 'everything' as ObjectKey;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #desired = new Map<ObjectKey, KernelObject>();
   readonly #failing = new Map<ObjectKey, Failing>();
-  #believed = new Map<ObjectKey, KernelObject>();
+  readonly #mirror: KernelMirror;
+  readonly #pace = new RepairPace();
+  readonly #repairs: RepairLog;
+  /** Dirty because the wish changed; whatever else is dirty is a repair. */
+  readonly #wished = new Set<ObjectKey>();
   #dirty = new Set<ObjectKey>();
   #stale = true;
   #running: Promise<void> | undefined;
@@ -70,6 +82,12 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#mirror = new KernelMirror({
+      ...options,
+      desired: this.#desired,
+      owns: object => options.owns(object),
+    });
+    this.#repairs = new RepairLog(options.log);
   }
 
   get failing(): ReadonlyMap<ObjectKey, Failing> {
@@ -80,11 +98,17 @@ export class Reconciler {
     return this.#desired;
   }
 
+  /** How many objects were put right since the start, by type. */
+  get repaired(): ReadonlyMap<KernelObject['type'], number> {
+    return this.#repairs.counts;
+  }
+
   /** Wants these objects, in place of whatever was wanted under the same keys. */
   set(objects: readonly KernelObject[]): void {
     for (const object of objects) {
       const key = keyOf(object);
       this.#desired.set(key, object);
+      this.#wished.add(key);
       this.#dirty.add(key);
       // What a device loses when it is made anew is known only after a look.
       if (object.type === 'link') this.#stale = true;
@@ -96,13 +120,32 @@ export class Reconciler {
   unset(keys: readonly ObjectKey[]): void {
     for (const key of keys) {
       this.#desired.delete(key);
+      this.#wished.add(key);
       this.#dirty.add(key);
     }
     this.#wake();
   }
 
+  /** Takes a notice of the kernel's monitor, and puts right what it contradicts. */
+  notice(event: KernelEvent): void {
+    // Before the first wish everything of ours would look stale, and would be removed.
+    if (this.#desired.size === 0) return;
+    const consequence = this.#mirror.notice(event);
+    if (consequence.type === 'nothing') return;
+    const key = consequence.type === 'dirty' ? consequence.key : everything;
+    if (event.type !== 'overrun') this.#repairs.suspect(key, event.by);
+    const { delayMs, complain } = this.#pace.ask(key, this.#options.clock.monotonicMs());
+    if (complain) this.#repairs.complain(key, delayMs);
+    this.#later(delayMs, () => {
+      if (key === everything) this.#stale = true;
+      else this.#dirty.add(key);
+      this.#wake();
+    });
+  }
+
   /** Looks at the kernel and puts right whatever differs. */
   resync(): void {
+    this.#pace.prune(this.#options.clock.monotonicMs());
     this.#stale = true;
     this.#wake();
   }
@@ -117,7 +160,7 @@ export class Reconciler {
 
   #wake(): void {
     if (this.#running !== undefined || this.#options.signal.aborted) return;
-    // Starting in a microtask lets a burst of set() and unset() calls become one batch.
+    // Starting in a microtask lets a burst of changes become one batch.
     this.#running = Promise.resolve()
       .then(() => this.#work())
       .then(completed => {
@@ -133,7 +176,7 @@ export class Reconciler {
       if (this.#stale && !(await this.#look())) return false;
       const keys = this.#dirty;
       this.#dirty = new Set();
-      const steps = diff(pick(this.#desired, keys), pick(this.#believed, keys));
+      const steps = diff(pick(this.#desired, keys), pick(this.#mirror.state, keys));
       this.#learn(await this.#apply(steps), keys);
     }
     return true;
@@ -141,13 +184,12 @@ export class Reconciler {
 
   /** Reads the kernel; false when that failed. */
   async #look(): Promise<boolean> {
-    const { socket, devices, owns, log } = this.#options;
+    const { socket, devices, log } = this.#options;
     try {
       this.#stale = false;
-      const { state } = await snapshot(socket, devices);
-      const ours = [...state].filter(([key, object]) => this.#desired.has(key) || owns(object));
-      this.#believed = new Map(ours);
-      for (const key of [...this.#desired.keys(), ...this.#believed.keys()]) this.#dirty.add(key);
+      this.#mirror.take(await snapshot(socket, devices));
+      for (const key of this.#desired.keys()) this.#dirty.add(key);
+      for (const key of this.#mirror.state.keys()) this.#dirty.add(key);
       return true;
     } catch (error) {
       this.#stale = true;
@@ -159,41 +201,31 @@ export class Reconciler {
   /** Devices first, so that they can be prepared before anything is put on them. */
   async #apply(steps: readonly Step[]): Promise<Applied> {
     const { socket, prepareDevice } = this.#options;
-    const isLink = (step: Step): boolean => step.object.type === 'link';
-    const firstLater = steps.findIndex(step => !isLink(step));
+    const firstLater = steps.findIndex(step => step.object.type !== 'link');
     const cut = firstLater < 0 ? steps.length : firstLater;
     const links = await apply(socket, steps.slice(0, cut));
     for (const { verb, object } of links.done) {
       if (verb === 'add' && object.type === 'link') prepareDevice?.(object.value.name);
     }
     const others = await apply(socket, steps.slice(cut));
-    return { done: [...links.done, ...others.done], failed: [...links.failed, ...others.failed] };
+    this.#mirror.name(others.devices);
+    return { ...others, done: [...links.done, ...others.done], failed: [...links.failed, ...others.failed] };
   }
 
   #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>): void {
-    for (const step of done) this.#believe(step);
+    for (const step of done) {
+      this.#tally[step.verb === 'add' ? 'added' : step.verb === 'replace' ? 'replaced' : 'deleted']++;
+      if (this.#mirror.learn(step)) this.#stale = true;
+    }
+    this.#repairs.tell(done, this.#wished);
     const failedKeys = new Set(failed.map(({ step }) => keyOf(step.object)));
-    for (const key of keys) if (!failedKeys.has(key)) this.#failing.delete(key);
+    for (const key of keys) {
+      this.#wished.delete(key);
+      if (!failedKeys.has(key)) this.#failing.delete(key);
+    }
     for (const { step, error } of failed) this.#fail(step, error);
     const attempts = failed.map(({ step }) => this.#failing.get(keyOf(step.object))?.attempts ?? 0);
     if (failed.length > 0) this.#planRetry(Math.min(...attempts));
-  }
-
-  #believe(step: Step): void {
-    const { log } = this.#options;
-    const key = keyOf(step.object);
-    if (step.verb === 'delete') this.#believed.delete(key);
-    else this.#believed.set(key, step.object);
-    if (step.verb === 'delete' && step.object.type === 'link') this.#forgetDevice(step.object.value.name);
-    // A new MAC flushes the device's neighbours, going down its routes: look what is left.
-    if (step.verb === 'replace' && step.object.type === 'link') this.#stale = true;
-    this.#tally[step.verb === 'add' ? 'added' : step.verb === 'replace' ? 'replaced' : 'deleted']++;
-    const reason = stepReason(step);
-    log.debug(reason === '' ? {} : { reason }, stepCommand(step));
-  }
-
-  #forgetDevice(name: LinkName): void {
-    for (const [key, object] of this.#believed) if (deviceOf(object) === name) this.#believed.delete(key);
   }
 
   #fail(step: Step, error: Error): void {
@@ -209,16 +241,19 @@ export class Reconciler {
 
   /** Looks again after a while, at everything: a refusal often means that the kernel is not as believed. */
   #planRetry(attempt: number): void {
-    const { clock, signal, random } = this.#options;
-    if (this.#retryPlanned || signal.aborted) return;
+    if (this.#retryPlanned) return;
     this.#retryPlanned = true;
-    clock
-      .sleep(backoffMs(retry, attempt, random()), { signal })
-      .then(() => {
-        this.#retryPlanned = false;
-        this.resync();
-      })
-      .catch(() => {});
+    this.#later(backoffMs(retry, attempt, this.#options.random()), () => {
+      this.#retryPlanned = false;
+      this.resync();
+    });
+  }
+
+  #later(delayMs: number, act: () => void): void {
+    const { clock, signal } = this.#options;
+    if (signal.aborted) return;
+    if (delayMs === 0) act();
+    else void clock.sleep(delayMs, { signal }).then(act, () => {});
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { monitor } from '../kernel/monitor.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import { formatSubnetEnv } from '../lease/subnet-env.ts';
 import type { KeepEvent } from '../registry/lease-keeper.ts';
@@ -11,12 +12,11 @@ import { keyOf } from '../state/kernel-object.ts';
 import { writeFileAtomic } from '../sys/files.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { notifyServiceManager } from '../sys/notify.ts';
-import { sysctl } from '../sys/sysctl.ts';
 import type { Readiness } from './health.ts';
 import type { Membership } from './join.ts';
 import type { DaemonOptions } from './options.ts';
 import { type PeerChange, PeerTable } from './peer-table.ts';
-import { enableForwarding } from './preflight.ts';
+import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
 
 export interface ServeTools {
@@ -43,6 +43,7 @@ export class NetworkService {
   #leaseProblem = '';
   #working = false;
   #announcing: Promise<void> | undefined;
+  #auditing: Promise<void> | undefined;
 
   constructor(options: DaemonOptions, tools: ServeTools, membership: Membership) {
     const { backend, host, own } = membership;
@@ -54,9 +55,9 @@ export class NetworkService {
     this.#reconciler = new Reconciler({
       ...tools,
       devices: backend.devices,
+      needs: [host.external.name],
       owns: object => backend.owns(host, object),
-      // A router advertisement from the overlay must not configure the VTEP (flannel does the same).
-      prepareDevice: name => sysctlIfThere(`net/ipv6/conf/${name}/accept_ra`, '0'),
+      prepareDevice: name => refuseRouterAdvertisements(tools.log, name),
     });
   }
 
@@ -71,25 +72,30 @@ export class NetworkService {
   /** Serves until the signal aborts. The data path stays as it is. */
   async run(): Promise<void> {
     const { manager, log, signal } = this.#tools;
-    const { backend, host, own } = this.#membership;
+    const { host, own } = this.#membership;
     enableForwarding(log);
-    this.#reconciler.set(backend.planHost(host));
+    const listening = monitor({ onEvent: event => this.#reconciler.notice(event) });
     const keeper = manager.keepLease(own, {
       marginSeconds: this.#options.renewMarginMinutes * 60,
       signal,
       onEvent: event => this.#onKeepEvent(event),
     });
-    const audit = this.#audit();
-    for await (const event of manager.watchLeases({ config: host.config, own: own.lease, signal })) {
-      await this.#onLeaseEvent(event);
+    try {
+      for await (const event of manager.watchLeases({ config: host.config, own: own.lease, signal })) {
+        await this.#onLeaseEvent(event);
+      }
+    } finally {
+      listening.close();
     }
-    await Promise.all([keeper.ended, audit, this.#announcing, this.#reconciler.settled()]);
+    await Promise.all([keeper.ended, this.#auditing, this.#announcing, this.#reconciler.settled()]);
   }
 
   async #onLeaseEvent(event: WatchedLease): Promise<void> {
     const { log } = this.#tools;
     switch (event.type) {
       case 'snapshot':
+        // Host and peers at once: what an earlier run left would else look stale until the peers are known.
+        this.#reconciler.set(this.#membership.backend.planHost(this.#membership.host));
         this.#take(this.#peers.replaceAll(event.leases));
         return await this.#afterSnapshot();
       case 'put': {
@@ -131,6 +137,7 @@ export class NetworkService {
     const milliseconds = Math.round(clock.monotonicMs() - startMs);
     log.info({ ...tally, milliseconds }, `${this.#peers.size} peers applied`);
     this.#announcing ??= this.#announce();
+    this.#auditing ??= this.#audit();
   }
 
   /** Whoever waits for subnet.env (Docker, the CNI plugin) finds a network that works. */
@@ -195,18 +202,11 @@ export class NetworkService {
 
   /** Compares the kernel with the plan now and then, for what no event has told. */
   async #audit(): Promise<void> {
-    const { log, clock, signal } = this.#tools;
+    const { clock, signal } = this.#tools;
     while (!signal.aborted) {
       await clock.sleep(auditMs, { signal }).catch(() => {});
       if (signal.aborted) return;
       this.#reconciler.resync();
-      const tally = await this.#reconciler.settled();
-      if (tally.added + tally.replaced + tally.deleted > 0)
-        log.warn({ ...tally }, 'repaired what somebody changed');
     }
   }
-}
-
-function sysctlIfThere(key: string, value: string): void {
-  if (sysctl.read(key) !== undefined) sysctl.write(key, value);
 }

@@ -19,6 +19,8 @@ import { routes } from './routes.ts';
 export interface Applied {
   readonly done: readonly Step[];
   readonly failed: ReadonlyArray<{ readonly step: Step; readonly error: WeftError }>;
+  /** Numbers of the devices that were met, as of the end. */
+  readonly devices: ReadonlyMap<LinkName, IfIndex>;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function apply(socket: NetlinkSocket, steps: readonly Step[]): Prom
       else failed.push({ step, error: outcome?.error ?? (request as WeftError) });
     }
   }
-  return { done, failed };
+  return { done, failed, devices: devices.known() };
 }
 
 /** Groups for one send each: link steps alone, runs of others together. */
@@ -72,6 +74,11 @@ class DeviceNumbers {
         this.#numbers.set(name, (await links.get(this.#socket, name))?.index);
       }
     }
+  }
+
+  known(): Map<LinkName, IfIndex> {
+    const known = [...this.#numbers].filter((entry): entry is [LinkName, IfIndex] => entry[1] !== undefined);
+    return new Map(known);
   }
 
   /** @throws WeftError `device-missing` */

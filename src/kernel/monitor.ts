@@ -24,8 +24,9 @@ export type MonitoredObject =
 
 export type KernelEvent =
   /** The object is there, new or changed. */
-  | { readonly type: 'present'; readonly object: MonitoredObject }
-  | { readonly type: 'gone'; readonly object: MonitoredObject }
+  | { readonly type: 'present'; readonly object: MonitoredObject; readonly by: number }
+  /** `by` is the netlink port that asked for it, as a rule a process id; 0 for the kernel itself. */
+  | { readonly type: 'gone'; readonly object: MonitoredObject; readonly by: number }
   /** Events were lost: take a snapshot. */
   | { readonly type: 'overrun' };
 
@@ -86,7 +87,7 @@ function understand(message: NetlinkMessage): KernelEvent | undefined {
 export function decodeEvent(message: NetlinkMessage): KernelEvent | undefined {
   const object = decodeObject(message);
   if (object === undefined) return undefined;
-  return { type: isDeletion(message.type) ? 'gone' : 'present', object };
+  return { type: isDeletion(message.type) ? 'gone' : 'present', object, by: message.portId };
 }
 
 function decodeObject(message: NetlinkMessage): MonitoredObject | undefined {

@@ -23,6 +23,8 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** In a notice: the netlink port of the socket that caused it, as a rule its process's id; 0 for the kernel. */
+  readonly portId: number;
   readonly body: Uint8Array;
 }
 
@@ -85,6 +87,7 @@ export function* decodeMessages(datagram: Uint8Array): Generator<NetlinkMessage,
       type: readU16le(datagram, at + 4),
       flags: readU16le(datagram, at + 6),
       sequence: readU32le(datagram, at + 8),
+      portId: readU32le(datagram, at + 12),
       body: datagram.subarray(at + headerBytes, at + length),
     };
     at += (length + 3) & ~3;

@@ -5,6 +5,7 @@ import type { Log } from '../../src/base/log.ts';
 import { parseMac } from '../../src/base/mac.ts';
 import { parsePrefix } from '../../src/base/prefix.ts';
 import { Reconciler } from '../../src/daemon/reconciler.ts';
+import { monitor } from '../../src/kernel/monitor.ts';
 import type { KernelObject } from '../../src/state/kernel-object.ts';
 import { keyOf } from '../../src/state/kernel-object.ts';
 import { systemClock } from '../../src/sys/clock.ts';
@@ -44,6 +45,8 @@ function peer(octet: number): KernelObject[] {
 }
 
 interface Bench {
+  /** Lets the reconciler hear of changes. */
+  listen(): void;
   readonly netns: Netns;
   readonly reconciler: Reconciler;
   readonly warnings: string[];
@@ -67,6 +70,7 @@ async function bench(t: TestContext): Promise<Bench> {
     clock: systemClock,
     signal: scope.signal,
     devices: [dev],
+    needs: ['eth0'],
     owns: object =>
       object.type !== 'link' && object.type !== 'address' && object.value.dev === dev && isOurs(object),
     random: Math.random,
@@ -77,7 +81,27 @@ async function bench(t: TestContext): Promise<Bench> {
       .split('\n')
       .map(line => line.trim())
       .filter(Boolean);
-  return { netns, reconciler, warnings, routes };
+  const listen = () => {
+    scope.own('monitor', monitor({ netns: netns.path, onEvent: event => reconciler.notice(event) }));
+  };
+  return { netns, reconciler, warnings, routes, listen };
+}
+
+/** The text of everything that is ours. */
+async function show(netns: Netns): Promise<string[]> {
+  const texts = [
+    'ip -d link show flannel.1',
+    'ip -4 address show dev flannel.1',
+    'ip route',
+    'ip -4 neigh show dev flannel.1',
+    'bridge fdb show dev flannel.1',
+  ];
+  const lines: string[] = [];
+  for (const text of texts) {
+    const shown = await netns.run(text).catch(() => 'no such device');
+    lines.push(...shown.split('\n').sort());
+  }
+  return lines.map(line => line.replace(/^\d+: /, ''));
 }
 
 function isOurs(object: KernelObject): boolean {
@@ -151,29 +175,37 @@ for (const [title, commands] of drifts) {
     const { netns, reconciler } = await bench(t);
     reconciler.set([link, address, ...peer(14), ...peer(15)]);
     await reconciler.settled();
-    const show = async () => {
-      const texts = [
-        'ip -d link show flannel.1',
-        'ip -4 address show dev flannel.1',
-        'ip route',
-        'ip -4 neigh show dev flannel.1',
-        'bridge fdb show dev flannel.1',
-      ];
-      const lines: string[] = [];
-      for (const text of texts) {
-        const shown = await netns.run(text).catch(() => 'no such device');
-        lines.push(...shown.split('\n').sort());
-      }
-      return lines.map(line => line.replace(/^\d+: /, ''));
-    };
-    const before = await show();
+    const before = await show(netns);
     for (const command of commands) await netns.run(command);
-    assert.notDeepEqual(await show(), before, 'the drift can be seen');
+    assert.notDeepEqual(await show(netns), before, 'the drift can be seen');
     reconciler.resync();
     await reconciler.settled();
-    assert.deepEqual(await show(), before);
+    assert.deepEqual(await show(netns), before);
     reconciler.resync();
     assert.deepEqual(await reconciler.settled(), { added: 0, replaced: 0, deleted: 0 }, 'once is enough');
+  });
+}
+
+for (const [title, commands] of drifts) {
+  test(`the monitor's notice is enough to mend it when ${title}`, async t => {
+    const { netns, reconciler, listen } = await bench(t);
+    reconciler.set([link, address, ...peer(14), ...peer(15)]);
+    await reconciler.settled();
+    listen();
+    const before = await show(netns);
+    // A later command of several may find the first already repaired.
+    for (const command of commands) await netns.run(command).catch(() => '');
+    const options = { timeoutMs: 10_000 };
+    await eventually(
+      'everything is as before',
+      async () => {
+        assert.deepEqual(await show(netns), before);
+        return true;
+      },
+      options,
+    );
+    await reconciler.settled();
+    assert.ok([...reconciler.repaired.values()].reduce((sum, count) => sum + count, 0) > 0, 'it was counted');
   });
 }
 

@@ -147,7 +147,7 @@ const objects: ReadonlyArray<{
 ];
 
 function messageOf({ type, flags, body }: NetlinkRequest): NetlinkMessage {
-  return { type, flags, sequence: 0, body };
+  return { type, flags, sequence: 0, portId: 0, body };
 }
 
 /** Without what is undefined, which says the same. */
@@ -184,13 +184,13 @@ for (const { name, value, request, decode } of objects) {
       });
     fc.assert(
       fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 300 })), body => {
-        const alone = outcome(() => decode({ type: 0, flags: 0, sequence: 0, body }));
+        const alone = outcome(() => decode({ type: 0, flags: 0, sequence: 0, portId: 0, body }));
         // The same bytes in the midst of others.
         const around = new Uint8Array(body.length + 64).fill(0xee);
         around.set(body, 32);
         const inside = around.subarray(32, 32 + body.length);
         assert.deepEqual(
-          outcome(() => decode({ type: 0, flags: 0, sequence: 0, body: inside })),
+          outcome(() => decode({ type: 0, flags: 0, sequence: 0, portId: 0, body: inside })),
           alone,
         );
       }),
@@ -226,7 +226,7 @@ test('a datagram of many messages is taken apart into the same messages', () => 
       const read = [...decodeMessages(writer.toBytes())];
       assert.deepEqual(
         read,
-        messages.map((message, sequence) => ({ ...message, sequence })),
+        messages.map((message, sequence) => ({ ...message, sequence, portId: 0 })),
       );
     }),
   );
@@ -250,7 +250,13 @@ test('a verdict is errno and the words of the kernel, with and without the echoe
   const words = hex('0700 0100 6e6f00 00');
   const eexist = hex('efffffff');
   const verdict = (flags: number, ...parts: Uint8Array[]) =>
-    decodeVerdict({ type: 2, flags, sequence: 1, body: Uint8Array.from(parts.flatMap(part => [...part])) });
+    decodeVerdict({
+      type: 2,
+      flags,
+      sequence: 1,
+      portId: 0,
+      body: Uint8Array.from(parts.flatMap(part => [...part])),
+    });
   const [capped, withText] = [0x100, 0x200];
   assert.deepEqual(verdict(0, hex('00000000'), header), { errno: 0, text: '' });
   assert.deepEqual(verdict(capped, eexist, header), { errno: 17, text: '' });
@@ -269,7 +275,8 @@ test('a route to another family than its own, or longer than an address, is malf
       .u16le(1)
       .bytes(hex(dst))
       .toBytes();
-  const decode = (bytes: Uint8Array) => decodeRoute({ type: 24, flags: 0, sequence: 0, body: bytes });
+  const decode = (bytes: Uint8Array) =>
+    decodeRoute({ type: 24, flags: 0, sequence: 0, portId: 0, body: bytes });
   assert.equal(decode(body(2, 24, '0a020e00'))?.dst, '10.2.14.0/24');
   assert.throws(() => decode(body(2, 33, '0a020e00')), { code: 'netlink-malformed' });
   assert.throws(() => decode(body(10, 64, '0a020e00')), { code: 'netlink-malformed' });

@@ -1,0 +1,29 @@
+import { WeftError } from '../base/errors.ts';
+import { commandLine } from '../sys/process.ts';
+import { claimUnixName, holderOfUnixName } from '../sys/unix-name.ts';
+
+export interface InstanceLock {
+  /** Lets another daemon begin; more than once does no harm. */
+  close(): void;
+}
+
+/**
+ * Makes this process the only daemon of `name` in its network namespace, where `name` is what two daemons would
+ * fight over: the backend's device, such as `flannel.1`. Ends with the process, however that ends.
+ * @throws WeftError `already-running`, naming the other as far as it can be seen
+ */
+export function acquireInstanceLock(name: string): InstanceLock {
+  const held = claimUnixName(`weft/${name}`);
+  if (held !== undefined) return held;
+  const pid = holderOfUnixName(`weft/${name}`);
+  const other = pid === undefined ? 'a process that cannot be seen from here' : describeProcess(pid);
+  const find = `find it as root with: ss -xap src @weft/${name}`;
+  throw new WeftError('already-running', `another daemon has ${name} of this host in hand: ${other}`, {
+    remedy: pid === undefined ? find : `stop it first: kill ${pid}`,
+  });
+}
+
+function describeProcess(pid: number): string {
+  const command = commandLine(pid);
+  return command === '' ? `pid ${pid}` : `pid ${pid}, ${command}`;
+}

@@ -1,0 +1,129 @@
+/**
+ * What the kernel holds of ours, as far as we know: from the last snapshot, from what we wrote since, and from what
+ * the monitor told. A notice that contradicts the wish makes one key dirty; what a notice cannot tell (a device that
+ * came, went or changed takes other things with it) makes everything stale.
+ */
+import type { KernelEvent, MonitoredObject } from '../kernel/monitor.ts';
+import { modelOf, type Snapshot } from '../kernel/snapshot.ts';
+import { compare } from '../state/compare.ts';
+import type { Step } from '../state/diff.ts';
+import {
+  deviceOf,
+  type KernelObject,
+  type KernelState,
+  keyOf,
+  type LinkName,
+  type ObjectKey,
+} from '../state/kernel-object.ts';
+import type { Link } from '../wire/link.ts';
+import type { IfIndex } from '../wire/rtnetlink.ts';
+
+/** What a notice means for the one who keeps the kernel right. */
+export type Consequence =
+  | { readonly type: 'nothing' }
+  /** This object is not as wanted. */
+  | { readonly type: 'dirty'; readonly key: ObjectKey }
+  /** More may have changed than the notice tells: take a snapshot. */
+  | { readonly type: 'stale' };
+
+export interface MirrorOptions {
+  /** Devices of ours. */
+  readonly devices: readonly LinkName[];
+  /** Devices that ours need: when one comes, ours may be made again. */
+  readonly needs: readonly LinkName[];
+  readonly desired: KernelState;
+  owns(object: KernelObject): boolean;
+}
+
+const nothing: Consequence = { type: 'nothing' };
+const stale: Consequence = { type: 'stale' };
+
+export class KernelMirror {
+  readonly #options: MirrorOptions;
+  readonly #names = new Map<IfIndex, LinkName>();
+  #believed = new Map<ObjectKey, KernelObject>();
+
+  constructor(options: MirrorOptions) {
+    this.#options = options;
+  }
+
+  get state(): KernelState {
+    return this.#believed;
+  }
+
+  /** Takes a snapshot for all there is. */
+  take({ state, links }: Snapshot): void {
+    const { desired, owns } = this.#options;
+    this.#believed = new Map([...state].filter(([key, object]) => desired.has(key) || owns(object)));
+    this.#names.clear();
+    for (const link of links.values()) this.#names.set(link.index, link.name);
+  }
+
+  /** Takes the numbers of devices, as the kernel has them now. */
+  name(devices: ReadonlyMap<LinkName, IfIndex>): void {
+    for (const [name, index] of devices) this.#names.set(index, name);
+  }
+
+  /** Takes a step of ours that the kernel has carried out. True when it took other things along unseen. */
+  learn({ verb, object }: Step): boolean {
+    const key = keyOf(object);
+    if (verb === 'delete') this.#believed.delete(key);
+    else this.#believed.set(key, object);
+    if (object.type !== 'link') return false;
+    if (verb === 'delete') this.#forgetDevice(object.value.name);
+    // A new MAC flushes the device's neighbours, going down its routes.
+    return verb === 'replace';
+  }
+
+  /** Takes a notice of the kernel's monitor. */
+  notice(event: KernelEvent): Consequence {
+    if (event.type === 'overrun') return stale;
+    if (event.object.type === 'link') return this.#noticeLink(event.type, event.object.value);
+    return this.#noticeObject(event.type, event.object);
+  }
+
+  #noticeLink(type: 'present' | 'gone', link: Link): Consequence {
+    const { devices, needs, desired } = this.#options;
+    const known = this.#names.get(link.index);
+    if (type === 'gone') this.#names.delete(link.index);
+    else this.#names.set(link.index, link.name);
+    const renamed = known !== undefined && known !== link.name;
+    if (needs.includes(link.name)) return known === undefined || type === 'gone' || renamed ? stale : nothing;
+    if (!devices.includes(link.name) && !(renamed && devices.includes(known))) return nothing;
+    if (type === 'gone' || renamed) return stale;
+    const object = modelOf({ type: 'link', value: link }, index => this.#nameOf(index));
+    const wish = desired.get(keyOf(object));
+    return wish !== undefined && compare(wish, object).length === 0 ? nothing : stale;
+  }
+
+  #noticeObject(type: 'present' | 'gone', seen: MonitoredObject): Consequence {
+    const object = modelOf(seen, index => this.#nameOf(index));
+    const key = keyOf(object);
+    const { desired, owns } = this.#options;
+    const wish = desired.get(key);
+    if (wish === undefined && (!this.#onOurDevice(object) || !owns(object))) return nothing;
+    const before = this.#believed.get(key);
+    if (type === 'present') {
+      this.#believed.set(key, object);
+      return wish !== undefined && compare(wish, object).length === 0 ? nothing : { type: 'dirty', key };
+    }
+    // Another object of the same key may have gone, such as a second route to one destination.
+    if (before !== undefined && compare(before, object).length > 0) return nothing;
+    this.#believed.delete(key);
+    if (wish === undefined) return nothing;
+    // With a device's last address go its routes, without a word (net/ipv4/fib_frontend.c fib_disable_ip).
+    return object.type === 'address' ? stale : { type: 'dirty', key };
+  }
+
+  #onOurDevice(object: KernelObject): boolean {
+    return this.#options.devices.includes(deviceOf(object) ?? '');
+  }
+
+  #nameOf(index: IfIndex): LinkName {
+    return this.#names.get(index) ?? `if${index}`;
+  }
+
+  #forgetDevice(name: LinkName): void {
+    for (const [key, object] of this.#believed) if (deviceOf(object) === name) this.#believed.delete(key);
+  }
+}
