@@ -32,7 +32,7 @@ export const registryFlags = {
     kind: 'string',
     default: '',
     placeholder: 'PATH',
-    help: 'CA bundle that signs the etcd servers; read only when key and certificate are given',
+    help: 'CA bundle that signs the etcd servers',
   },
   'etcd-username': { kind: 'string', default: '', placeholder: 'NAME', help: 'etcd user' },
   'etcd-password': {
