@@ -1,4 +1,5 @@
-/** Our devices and what dies with them: docs/adr/0005-what-is-ours.md. */
+/** Our devices and what dies with them: see docs/adr/0005-what-is-ours.md. */
+import type { IpAddress } from '../base/ip.ts';
 import { snapshot } from '../kernel/snapshot.ts';
 import { diff, type Step } from '../state/diff.ts';
 import { deviceOf, type KernelObject, type LinkName, stateOf } from '../state/kernel-object.ts';
@@ -6,29 +7,58 @@ import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import type { Link } from '../wire/link.ts';
 import type { Vxlan } from '../wire/vxlan-link.ts';
 
-export interface DeviceName {
-  readonly name: LinkName;
-  readonly vni: number;
-}
+export type OwnLink = Link & { readonly kind: Vxlan };
 
-export interface OwnDevice extends DeviceName {
-  readonly link: Link & { readonly kind: Vxlan };
-  /** The device and everything that somebody put on it. */
+export interface OwnDevice {
+  readonly link: OwnLink;
+  /** The device and what somebody, not the kernel, put on it. */
   readonly objects: readonly KernelObject[];
 }
 
-/** VXLAN devices whose name is `flannel.` or `flannel-v6.` and their own VNI; of these VNIs, or of any when there are none. */
-export function ownDevices(all: readonly Link[], vnis: readonly number[]): OwnDevice['link'] extends infer L
-  ? Array<DeviceName & { readonly link: L }>
-  : never {
-  return all.flatMap(link => {
-    if (link.kind.kind !== 'vxlan') return [];
-    const { kind, name } = link;
-    const wanted = vnis.length === 0 || vnis.includes(kind.vni);
-    return wanted && isOwnDevice(name, kind.vni) ? [{ name, vni: kind.vni, link: { ...link, kind } }] : [];
-  });
+/** VXLAN devices named `flannel.` or `flannel-v6.` and their own VNI; only those of `vnis`, unless there are none. */
+export function ownLinks(all: readonly Link[], vnis: readonly number[]): OwnLink[] {
+  return all
+    .flatMap(link => (link.kind.kind === 'vxlan' ? [{ ...link, kind: link.kind }] : []))
+    .filter(({ name, kind }) => isOwnName(name, kind.vni))
+    .filter(({ kind }) => vnis.length === 0 || vnis.includes(kind.vni));
 }
 
-export function isOwnDevice(name: LinkName, vni: number): boolean {
+export function isOwnName(name: LinkName, vni: number): boolean {
   return name === `flannel.${vni}` || name === `flannel-v6.${vni}`;
+}
+
+/** @throws NetlinkError */
+export async function readDevices(socket: NetlinkSocket, found: readonly OwnLink[]): Promise<OwnDevice[]> {
+  const { state } = await snapshot(
+    socket,
+    found.map(link => link.name),
+  );
+  const made = [...state.values()].filter(isMade);
+  return found.map(link => ({ link, objects: made.filter(object => deviceOf(object) === link.name) }));
+}
+
+export function addressesOf({ objects }: OwnDevice): IpAddress[] {
+  return objects.flatMap(object => (object.type === 'address' ? [object.value.local] : []));
+}
+
+/** One by one, although the device takes all with it: so the list of what goes is the list of what is done. */
+export function deviceSteps({ objects }: OwnDevice): Step[] {
+  return diff(new Map(), stateOf(objects));
+}
+
+/** False for what the kernel keeps on any device by itself: link-local addresses, learnt neighbours, groups. */
+function isMade(object: KernelObject): boolean {
+  switch (object.type) {
+    case 'address':
+      return object.value.scope !== 'link';
+    case 'route':
+      return object.value.protocol !== 'kernel';
+    case 'neighbour':
+      return object.value.state === 'permanent';
+    case 'fdb':
+      return object.value.dst !== undefined;
+    case 'link':
+    case 'nexthop':
+      return true;
+  }
 }

@@ -7,18 +7,20 @@
  * What proves the lease ours goes after the lease itself, so that a run that was cut short can be finished by another.
  */
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
+import { shellWord } from '../base/shell-word.ts';
 import { cleanFirewalls } from '../firewall/clean.ts';
 import { firewallPrograms, type Programs } from '../firewall/programs.ts';
+import { addresses } from '../kernel/addresses.ts';
 import { apply } from '../kernel/apply.ts';
 import { links } from '../kernel/links.ts';
+import type { Subnet } from '../lease/lease.ts';
 import type { Registry } from '../registry/registry.ts';
 import { stepCommand } from '../state/describe.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { heldUnixNames } from '../sys/unix-name.ts';
-import { deviceSteps, isOwnDevice, type OwnDevice, ownDevices, readDevices } from './cleanup-devices.ts';
+import { deviceSteps, isOwnName, type OwnDevice, ownLinks, readDevices } from './cleanup-devices.ts';
 import { planSubnetFile, removeFile } from './cleanup-file.ts';
 import { findOwnLeases, type LeaseToRemove } from './cleanup-lease.ts';
-import { shellWord } from './cleanup-text.ts';
 import { acquireInstanceLock, type InstanceLock, instancePrefix } from './instance-lock.ts';
 import { requireCapabilities } from './preflight.ts';
 
@@ -67,9 +69,9 @@ export async function cleanUp(options: CleanupOptions, tools: CleanupTools): Pro
 
 /** No daemon may run, or start meanwhile: it would make everything anew. */
 async function lockOut({ vnis }: CleanupOptions, socket: NetlinkSocket): Promise<InstanceLock[]> {
-  const devices = ownDevices(await links.list(socket), vnis).map(device => device.name);
+  const devices = ownLinks(await links.list(socket), vnis).map(link => link.name);
   const running = heldUnixNames(instancePrefix).map(name => name.slice(instancePrefix.length));
-  const concerned = running.filter(name => vnis.length === 0 || vnis.some(vni => isOwnDevice(name, vni)));
+  const concerned = running.filter(name => vnis.length === 0 || vnis.some(vni => isOwnName(name, vni)));
   const locks: InstanceLock[] = [];
   try {
     for (const name of new Set([...devices, ...concerned])) locks.push(acquireInstanceLock(name));
@@ -96,14 +98,15 @@ class Cleanup {
   async run(): Promise<void> {
     const { vnis, subnetFile } = this.#options;
     const { socket, registry } = this.#tools;
-    const all = await readDevices(socket, ownDevices(await links.list(socket), []));
-    const devices = all.filter(device => vnis.length === 0 || vnis.includes(device.vni));
+    const all = await readDevices(socket, ownLinks(await links.list(socket), []));
+    const devices = all.filter(({ link }) => vnis.length === 0 || vnis.includes(link.kind.vni));
     const staying = all.filter(device => !devices.includes(device));
     const file = planSubnetFile(subnetFile, staying);
-    const leases = registry === undefined ? [] : await this.#findLeases(registry.registry, devices, file.subnet);
+    const leases = registry === undefined ? [] : await this.#findLeases(registry, devices, file.subnet);
     for (const device of devices) await this.#removeDevice(device);
     if (staying.length === 0) await this.#removeRules();
-    else this.#remark(`firewall rules stay: ${staying.map(({ name }) => name).join(', ')} may need them`);
+    else
+      this.#remark(`firewall rules stay: ${staying.map(({ link }) => link.name).join(', ')} may need them`);
     for (const lease of leases) await this.#removeLease(lease);
     if (file.remark !== '') this.#remark(file.remark);
     for (const path of file.remove) await this.#act(`rm ${shellWord(path)}`, () => removeFile(path));
@@ -112,27 +115,29 @@ class Cleanup {
   }
 
   async #findLeases(
-    registry: Registry,
+    { registry }: RegistryToClean,
     devices: readonly OwnDevice[],
-    subnet: Parameters<typeof findOwnLeases>[2]['subnet'],
+    subnet: Subnet | undefined,
   ): Promise<readonly LeaseToRemove[]> {
-    const { reservations, vnis } = this.#options;
     const { socket, signal } = this.#tools;
+    const own = (await addresses.list(socket)).filter(({ scope }) => scope === 'global');
     try {
-      return await findOwnLeases(registry, socket, { devices, subnet, reservations, vnis, signal });
+      const traces = { devices, subnet, addresses: own.map(({ local }) => local) };
+      return await findOwnLeases(registry, { ...this.#options, ...traces, signal });
     } catch (error) {
       if (!(error instanceof WeftError)) throw error;
       throw new WeftError(error.code, `nothing was removed: ${error.message}`, {
         cause: error,
-        remedy: 'leave out -lease to clean this host without the registry; its lease ends by itself within 24 h',
+        remedy: 'leave out -lease to clean this host alone; the lease ends by itself within 24 hours',
       });
     }
   }
 
   async #removeDevice(device: OwnDevice): Promise<void> {
     const steps = deviceSteps(device);
-    if (this.#options.dryRun) return steps.forEach(step => this.#tell(stepCommand(step)));
-    const { done, failed } = await apply(this.#tools.socket, steps);
+    const { done, failed } = this.#options.dryRun
+      ? { done: steps, failed: [] }
+      : await apply(this.#tools.socket, steps);
     for (const step of done) this.#tell(stepCommand(step));
     for (const { step, error } of failed) this.#fail(stepCommand(step), error);
   }

@@ -24,6 +24,8 @@ export interface DaemonTools {
   readonly log: Log;
   /** Aborts on SIGTERM or SIGINT. */
   readonly signal: AbortSignal;
+  /** Registers what SIGHUP shall do. */
+  readonly onReload?: ((reload: () => void) => void) | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface DaemonTools {
  */
 export async function runDaemon(
   options: DaemonOptions,
-  { registry, log, signal }: DaemonTools,
+  { registry, log, signal, onReload = () => {} }: DaemonTools,
 ): Promise<number> {
   const scope = new Scope();
   // Whatever ends the daemon, a signal or an error, ends all that runs in it.
@@ -49,11 +51,12 @@ export async function runDaemon(
     await requireVxlan(socket);
     const tools = { log, signal: ending, clock: systemClock, random: Math.random };
     const manager = createSubnetManager({ registry, ...tools });
-    const membership = await joinNetwork(options, { ...tools, socket, manager });
-    const service = new NetworkService(options, { ...tools, socket, manager }, membership);
+    const { membership, own } = await joinNetwork(options, { ...tools, socket, manager });
+    const service = new NetworkService(options, { ...tools, socket, manager }, membership, own);
     readiness = () => service.readiness();
     joined = true;
-    await service.run();
+    onReload(() => service.reload());
+    await service.run(options.renewMarginMinutes * 60);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {

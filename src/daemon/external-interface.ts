@@ -10,6 +10,7 @@ import { everything } from '../base/prefix.ts';
 import type { Address } from '../wire/address.ts';
 import type { Link } from '../wire/link.ts';
 import type { Route } from '../wire/route.ts';
+import type { IfIndex } from '../wire/rtnetlink.ts';
 import type { InterfaceChoice } from './options.ts';
 
 /** What the choice is made from. */
@@ -24,6 +25,8 @@ export interface UnderlayView {
 
 export interface ChosenInterface {
   readonly external: ExternalInterface;
+  /** Number of the interface, which outlives its name. */
+  readonly index: IfIndex;
   /** Underlay addresses to publish. */
   readonly publicIp: IpAddress | undefined;
   readonly publicIpv6: IpAddress | undefined;
@@ -54,6 +57,7 @@ export async function chooseInterface(
   };
   const [ipv4, ipv6] = [address(4), address(6)];
   return {
+    index: match.link.index,
     external: { name: match.link.name, mtuBytes: match.link.mtuBytes, ipv4, ipv6 },
     publicIp: ipv4 && (choice.publicIp ?? ipv4),
     publicIpv6: ipv6 && (choice.publicIpv6 ?? ipv6),

@@ -2,6 +2,9 @@ import { WeftError } from '../base/errors.ts';
 import { commandLine } from '../sys/process.ts';
 import { claimUnixName, holderOfUnixName } from '../sys/unix-name.ts';
 
+/** How the names of instances begin among a network namespace's abstract Unix sockets. */
+export const instancePrefix = 'weft/';
+
 export interface InstanceLock {
   /** Lets another daemon begin; more than once does no harm. */
   close(): void;
@@ -13,11 +16,11 @@ export interface InstanceLock {
  * @throws WeftError `already-running`, naming the other as far as it can be seen
  */
 export function acquireInstanceLock(name: string): InstanceLock {
-  const held = claimUnixName(`weft/${name}`);
+  const held = claimUnixName(instancePrefix + name);
   if (held !== undefined) return held;
-  const pid = holderOfUnixName(`weft/${name}`);
+  const pid = holderOfUnixName(instancePrefix + name);
   const other = pid === undefined ? 'a process that cannot be seen from here' : describeProcess(pid);
-  const find = `find it as root with: ss -xap src @weft/${name}`;
+  const find = `find it as root with: ss -xap src @${instancePrefix}${name}`;
   throw new WeftError('already-running', `another daemon has ${name} of this host in hand: ${other}`, {
     remedy: pid === undefined ? find : `stop it first: kill ${pid}`,
   });

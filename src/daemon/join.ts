@@ -1,13 +1,13 @@
 /** Joining the network: config, interface, lease. Whatever the registry cannot tell yet is waited for. */
 import { randomBytes } from 'node:crypto';
-import type { Backend, Host } from '../backend/backend.ts';
+import type { Backend } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
 import { familiesOf } from '../backend/vtep.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
 import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
-import { macFromRandom } from '../base/mac.ts';
+import { type Mac, macFromRandom } from '../base/mac.ts';
 import { addresses } from '../kernel/addresses.ts';
 import { links } from '../kernel/links.ts';
 import { routes } from '../kernel/routes.ts';
@@ -23,6 +23,7 @@ import { readFileIfThere } from '../sys/files.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { mainTable } from '../wire/route.ts';
 import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
+import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
 
 export interface JoinTools {
@@ -33,15 +34,11 @@ export interface JoinTools {
   readonly signal: AbortSignal;
 }
 
-/** This host as a member of the network. */
-export interface Membership {
-  readonly backend: Backend;
-  readonly host: Host;
-  readonly own: OwnLease;
-}
-
 /** @throws WeftError what only the operator can mend; see {@link isFinal} */
-export async function joinNetwork(options: DaemonOptions, tools: JoinTools): Promise<Membership> {
+export async function joinNetwork(
+  options: DaemonOptions,
+  tools: JoinTools,
+): Promise<{ readonly membership: Membership; readonly own: OwnLease }> {
   const { manager, log } = tools;
   const { config, warnings } = await patiently(tools, 'the network config', signal =>
     manager.getConfig({ signal }),
@@ -58,7 +55,7 @@ export async function joinNetwork(options: DaemonOptions, tools: JoinTools): Pro
   );
   const own = await acquire(options, tools, config, backend, chosen);
   for (const warning of overlapWarnings(config, hostRoutes(view), own.lease.subnet)) log.warn({}, warning);
-  return { backend, own, host: { config, external, lease: own.lease } };
+  return { own, membership: { backend, chosen, host: { config, external, lease: own.lease } } };
 }
 
 async function acquire(
@@ -76,7 +73,7 @@ async function acquire(
     publicIp,
     publicIpv6,
     observed,
-    randomMac: () => macFromRandom(randomBytes(6)),
+    randomMac,
   };
   const own = await patiently(tools, 'a subnet lease', signal =>
     manager.acquireLease({
@@ -95,6 +92,10 @@ async function acquire(
     log.warn({ subnetFile }, `${change}: restart Docker, running containers keep addresses of the old one`);
   }
   return own;
+}
+
+export function randomMac(): Mac {
+  return macFromRandom(randomBytes(6));
 }
 
 /** What waiting does not mend. */
@@ -136,7 +137,7 @@ function requireIpv4(config: NetworkConfig): void {
   );
 }
 
-async function readUnderlay(socket: NetlinkSocket): Promise<UnderlayView> {
+export async function readUnderlay(socket: NetlinkSocket): Promise<UnderlayView> {
   return {
     links: await links.list(socket),
     addresses: await addresses.list(socket),

@@ -1,7 +1,7 @@
 /**
  * What the kernel holds of ours, as far as we know: from the last snapshot, from what we wrote since, and from what
  * the monitor told. A notice that contradicts the wish makes one key dirty; what a notice cannot tell (a device that
- * came, went or changed takes other things with it) makes everything stale.
+ * came, went or was down took other things with it) makes everything stale.
  */
 import type { KernelEvent, MonitoredObject } from '../kernel/monitor.ts';
 import { modelOf, type Snapshot } from '../kernel/snapshot.ts';
@@ -23,38 +23,51 @@ export type Consequence =
   | { readonly type: 'nothing' }
   /** This object is not as wanted. */
   | { readonly type: 'dirty'; readonly key: ObjectKey }
-  /** More may have changed than the notice tells: take a snapshot. */
-  | { readonly type: 'stale' };
+  /** More may have changed than the notice tells: take a snapshot. `key` is what it was about, if that is known. */
+  | { readonly type: 'stale'; readonly key: ObjectKey | undefined };
 
 export interface MirrorOptions {
   /** Devices of ours. */
   readonly devices: readonly LinkName[];
   /** Devices that ours need: when one comes, ours may be made again. */
   readonly needs: readonly LinkName[];
-  readonly desired: KernelState;
   owns(object: KernelObject): boolean;
 }
 
 const nothing: Consequence = { type: 'nothing' };
-const stale: Consequence = { type: 'stale' };
+
+/** What of a link can change without anything else being lost that no notice tells of. */
+const harmless: ReadonlySet<string> = new Set(['mac', 'mtuBytes', 'txQueueLength', 'learning']);
 
 export class KernelMirror {
   readonly #options: MirrorOptions;
+  readonly #desired: KernelState;
   readonly #names = new Map<IfIndex, LinkName>();
   #believed = new Map<ObjectKey, KernelObject>();
 
-  constructor(options: MirrorOptions) {
+  constructor(options: MirrorOptions, desired: KernelState) {
     this.#options = options;
+    this.#desired = desired;
   }
 
   get state(): KernelState {
     return this.#believed;
   }
 
+  /** Is there a device of this name? */
+  hasDevice(name: LinkName): boolean {
+    return [...this.#names.values()].includes(name);
+  }
+
+  /** The device that had this name when it was last looked at. */
+  indexOf(name: LinkName): IfIndex | undefined {
+    return [...this.#names].find(([, known]) => known === name)?.[0];
+  }
+
   /** Takes a snapshot for all there is. */
   take({ state, links }: Snapshot): void {
-    const { desired, owns } = this.#options;
-    this.#believed = new Map([...state].filter(([key, object]) => desired.has(key) || owns(object)));
+    const { owns } = this.#options;
+    this.#believed = new Map([...state].filter(([key, object]) => this.#desired.has(key) || owns(object)));
     this.#names.clear();
     for (const link of links.values()) this.#names.set(link.index, link.name);
   }
@@ -77,30 +90,37 @@ export class KernelMirror {
 
   /** Takes a notice of the kernel's monitor. */
   notice(event: KernelEvent): Consequence {
-    if (event.type === 'overrun') return stale;
+    if (event.type === 'overrun') return { type: 'stale', key: undefined };
     if (event.object.type === 'link') return this.#noticeLink(event.type, event.object.value);
     return this.#noticeObject(event.type, event.object);
   }
 
   #noticeLink(type: 'present' | 'gone', link: Link): Consequence {
-    const { devices, needs, desired } = this.#options;
+    const { devices, needs } = this.#options;
     const known = this.#names.get(link.index);
     if (type === 'gone') this.#names.delete(link.index);
     else this.#names.set(link.index, link.name);
     const renamed = known !== undefined && known !== link.name;
+    const object = modelOf({ type: 'link', value: link }, index => this.#nameOf(index));
+    const key = keyOf(object);
+    const stale: Consequence = { type: 'stale', key };
     if (needs.includes(link.name)) return known === undefined || type === 'gone' || renamed ? stale : nothing;
     if (!devices.includes(link.name) && !(renamed && devices.includes(known))) return nothing;
     if (type === 'gone' || renamed) return stale;
-    const object = modelOf({ type: 'link', value: link }, index => this.#nameOf(index));
-    const wish = desired.get(keyOf(object));
-    return wish !== undefined && compare(wish, object).length === 0 ? nothing : stale;
+    const wish = this.#desired.get(key);
+    if (wish === undefined) return stale;
+    const wrong = compare(wish, object);
+    if (known === undefined || !wrong.every(({ field }) => harmless.has(field)))
+      return wrong.length === 0 ? nothing : stale;
+    this.#believed.set(key, object);
+    return wrong.length === 0 ? nothing : { type: 'dirty', key };
   }
 
   #noticeObject(type: 'present' | 'gone', seen: MonitoredObject): Consequence {
     const object = modelOf(seen, index => this.#nameOf(index));
     const key = keyOf(object);
-    const { desired, owns } = this.#options;
-    const wish = desired.get(key);
+    const { owns } = this.#options;
+    const wish = this.#desired.get(key);
     if (wish === undefined && (!this.#onOurDevice(object) || !owns(object))) return nothing;
     const before = this.#believed.get(key);
     if (type === 'present') {
@@ -112,7 +132,7 @@ export class KernelMirror {
     this.#believed.delete(key);
     if (wish === undefined) return nothing;
     // With a device's last address go its routes, without a word (net/ipv4/fib_frontend.c fib_disable_ip).
-    return object.type === 'address' ? stale : { type: 'dirty', key };
+    return { type: object.type === 'address' ? 'stale' : 'dirty', key };
   }
 
   #onOurDevice(object: KernelObject): boolean {

@@ -82,11 +82,8 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.#mirror = new KernelMirror({
-      ...options,
-      desired: this.#desired,
-      owns: object => options.owns(object),
-    });
+    // By reference: devices come and go with the plan.
+    this.#mirror = new KernelMirror(options, this.#desired);
     this.#repairs = new RepairLog(options.log);
   }
 

@@ -8,6 +8,10 @@ import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object
 
 /** More repairs at once than this are told as a number. */
 const toldOneByOne = 10;
+/** Suspects whose deeds needed no repair after all are forgotten when there are so many. */
+const suspectsKept = 1000;
+/** A process's first netlink socket has its process id for a port; the kernel numbers the others from here on. */
+const firstNumberedPort = 0x8000_0000;
 
 export class RepairLog {
   readonly counts = new Map<KernelObject['type'], number>();
@@ -19,31 +23,33 @@ export class RepairLog {
     this.#log = log;
   }
 
-  /** Remembers who caused a notice: a netlink port is its owner's process id as a rule, 0 the kernel itself. */
+  /** Remembers which netlink port caused a notice, as far as it tells of a process; 0 is the kernel itself. */
   suspect(key: ObjectKey, port: number): void {
-    const who = port === 0 || port === process.pid ? undefined : `pid ${port}${commandOf(port)}`;
-    if (who !== undefined) this.#suspects.set(key, who);
+    if (port === 0 || port === process.pid || port >= firstNumberedPort) return;
+    if (this.#suspects.size >= suspectsKept) this.#suspects.clear();
+    // Now, because a command is gone in a moment.
+    this.#suspects.set(key, `pid ${port}${commandOf(port)}`);
   }
 
-  /** Says that somebody keeps undoing our work, once for each fight. */
-  complain(key: ObjectKey, delayMs: number): void {
-    const by = this.#suspects.get(key) ?? 'somebody';
+  /** Says that somebody keeps undoing our work. */
+  complain(step: Step, delayMs: number): void {
+    const by = this.#suspects.get(keyOf(step.object)) ?? 'unknown';
     this.#log.warn(
-      { key, by, retryInMs: delayMs },
+      { repair: stepCommand(step), ...reasonOf(step), by, retryInMs: delayMs },
       'something keeps changing what is ours: repairing it more and more slowly',
     );
   }
 
   /** Tells of steps taken; those whose key is in `wished` were asked for, the others are repairs. */
   tell(done: readonly Step[], wished: ReadonlySet<ObjectKey>): void {
-    const repairs = this.#first ? [] : done.filter(step => !wished.has(keyOf(step.object)));
-    this.#first = false;
-    for (const step of done) if (!repairs.includes(step)) this.#log.debug(reasonOf(step), stepCommand(step));
+    const isRepair = (step: Step): boolean => !this.#first && !wished.has(keyOf(step.object));
+    const repairs = done.filter(isRepair);
+    for (const step of done) if (!isRepair(step)) this.#log.debug(reasonOf(step), stepCommand(step));
     for (const { object } of repairs) this.counts.set(object.type, (this.counts.get(object.type) ?? 0) + 1);
-    if (repairs.length > toldOneByOne)
-      this.#log.warn({ entries: repairs.length }, 'repaired what somebody changed');
+    if (repairs.length > toldOneByOne) this.#tellAll(repairs);
     else for (const step of repairs) this.#tellOne(step);
-    this.#suspects.clear();
+    for (const step of done) this.#suspects.delete(keyOf(step.object));
+    this.#first = false;
   }
 
   #tellOne(step: Step): void {
@@ -51,6 +57,14 @@ export class RepairLog {
     this.#log.warn(
       { ...reasonOf(step), ...(by === undefined ? {} : { by }) },
       `repaired: ${stepCommand(step)}`,
+    );
+  }
+
+  #tellAll(repairs: readonly Step[]): void {
+    const by = [...new Set(repairs.flatMap(step => this.#suspects.get(keyOf(step.object)) ?? []))];
+    this.#log.warn(
+      { entries: repairs.length, ...(by.length === 0 ? {} : { by: by.join(', ') }) },
+      'repaired what somebody changed',
     );
   }
 }

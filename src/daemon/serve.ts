@@ -1,23 +1,27 @@
-/** Life in the network: peers come and go, the lease is kept, the kernel follows. */
+/** Life in the network: peers come and go, the lease is kept, the underlay and the config change, the kernel follows. */
+import { familiesOf } from '../backend/vtep.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { monitor } from '../kernel/monitor.ts';
+import { type KernelEvent, monitor } from '../kernel/monitor.ts';
 import { describeSubnet } from '../lease/judge.ts';
-import { formatSubnetEnv } from '../lease/subnet-env.ts';
-import type { KeepEvent } from '../registry/lease-keeper.ts';
+import type { ConfigEvent } from '../registry/config-watch.ts';
+import type { KeepEvent, LeaseKeeper } from '../registry/lease-keeper.ts';
+import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
 import type { WatchedLease } from '../registry/subnet-watch.ts';
-import { keyOf } from '../state/kernel-object.ts';
-import { writeFileAtomic } from '../sys/files.ts';
+import { type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
-import { notifyServiceManager } from '../sys/notify.ts';
+import { Announcement } from './announcement.ts';
+import type { ChosenInterface } from './external-interface.ts';
 import type { Readiness } from './health.ts';
-import type { Membership } from './join.ts';
+import { randomMac, readUnderlay } from './join.ts';
+import { isRefusal, type Membership, overUnderlay, publishesOtherwise, underConfig } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
 import { type PeerChange, PeerTable } from './peer-table.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
+import { UnderlayWatch } from './underlay-watch.ts';
 
 export interface ServeTools {
   readonly socket: NetlinkSocket;
@@ -30,64 +34,113 @@ export interface ServeTools {
 
 /** How often the kernel is compared with the plan although nothing happened. */
 const auditMs = 60_000;
-const announceRetryMs = 500;
 
 /** One host's membership in one network, from the lease to the signal. */
 export class NetworkService {
-  readonly #options: DaemonOptions;
   readonly #tools: ServeTools;
-  readonly #membership: Membership;
   readonly #reconciler: Reconciler;
   readonly #peers: PeerTable;
+  readonly #underlay: UnderlayWatch;
+  readonly #announcement: Announcement;
+  readonly #own: OwnLease;
+  /** Devices of a plan that is no longer in force: what is ours on them still has to go. */
+  readonly #retired: Array<{ readonly devices: readonly LinkName[]; owns(object: KernelObject): boolean }> =
+    [];
+  #membership: Membership;
+  #keeper: LeaseKeeper | undefined;
+  #rewatch = new AbortController();
   #leaseExpiresAtMs: number;
   #leaseProblem = '';
-  #working = false;
-  #announcing: Promise<void> | undefined;
-  #auditing: Promise<void> | undefined;
+  #background: Promise<void>[] = [];
 
-  constructor(options: DaemonOptions, tools: ServeTools, membership: Membership) {
-    const { backend, host, own } = membership;
-    this.#options = options;
+  constructor(options: DaemonOptions, tools: ServeTools, membership: Membership, own: OwnLease) {
     this.#tools = tools;
     this.#membership = membership;
-    this.#peers = new PeerTable(backend, host);
+    this.#own = own;
+    this.#peers = new PeerTable(membership.backend, membership.host);
     this.#leaseExpiresAtMs = own.expiresAtMonotonicMs ?? Number.POSITIVE_INFINITY;
-    this.#reconciler = new Reconciler({
-      ...tools,
-      devices: backend.devices,
-      needs: [host.external.name],
-      owns: object => backend.owns(host, object),
-      prepareDevice: name => refuseRouterAdvertisements(tools.log, name),
-    });
+    this.#announcement = new Announcement(options, tools.log);
+    this.#reconciler = this.#createReconciler();
+    this.#underlay = new UnderlayWatch(
+      {
+        ...tools,
+        choice: options,
+        families: familiesOf(membership.host.config),
+        read: () => readUnderlay(tools.socket),
+        onChange: chosen => this.#onUnderlay(chosen),
+      },
+      membership.chosen,
+    );
   }
 
   /** Ready: the lease is valid, and all peers known at the start have been applied. */
   readiness(): Readiness {
-    if (!this.#working) return { ready: false, reason: 'the peers are not applied yet' };
+    if (!this.#announcement.made) return { ready: false, reason: 'the peers are not applied yet' };
     if (this.#leaseProblem !== '') return { ready: false, reason: this.#leaseProblem };
     const valid = this.#tools.clock.monotonicMs() < this.#leaseExpiresAtMs;
     return valid ? { ready: true, reason: '' } : { ready: false, reason: 'the subnet lease has expired' };
   }
 
   /** Serves until the signal aborts. The data path stays as it is. */
-  async run(): Promise<void> {
+  async run(renewMarginSeconds: number): Promise<void> {
     const { manager, log, signal } = this.#tools;
-    const { host, own } = this.#membership;
     enableForwarding(log);
-    const listening = monitor({ onEvent: event => this.#reconciler.notice(event) });
-    const keeper = manager.keepLease(own, {
-      marginSeconds: this.#options.renewMarginMinutes * 60,
+    const listening = monitor({ onEvent: event => this.#onKernelEvent(event) });
+    this.#keeper = manager.keepLease(this.#own, {
+      marginSeconds: renewMarginSeconds,
       signal,
       onEvent: event => this.#onKeepEvent(event),
     });
     try {
-      for await (const event of manager.watchLeases({ config: host.config, own: own.lease, signal })) {
-        await this.#onLeaseEvent(event);
-      }
+      await Promise.all([this.#followLeases(), this.#followConfig(), this.#audit(), this.#keeper.ended]);
+      await Promise.all([...this.#background, this.#reconciler.settled()]);
     } finally {
       listening.close();
     }
-    await Promise.all([keeper.ended, this.#auditing, this.#announcing, this.#reconciler.settled()]);
+  }
+
+  /** Looks at everything again: the interface, and the kernel. The config is followed anyway. */
+  reload(): void {
+    this.#tools.log.info({}, 'SIGHUP: looking at the interface and the kernel again');
+    this.#underlay.check();
+    this.#reconciler.resync();
+  }
+
+  #createReconciler(): Reconciler {
+    const service = this;
+    return new Reconciler({
+      ...this.#tools,
+      get devices() {
+        const retired = service.#retired.flatMap(({ devices }) => devices);
+        return [...new Set([...service.#membership.backend.devices, ...retired])];
+      },
+      get needs() {
+        return [service.#membership.host.external.name];
+      },
+      owns: object => {
+        const { backend, host } = this.#membership;
+        return backend.owns(host, object) || this.#retired.some(retired => retired.owns(object));
+      },
+      prepareDevice: name => refuseRouterAdvertisements(this.#tools.log, name),
+    });
+  }
+
+  /** Follows the leases as the membership of the moment sees them, from a snapshot on each time it changes. */
+  async #followLeases(): Promise<void> {
+    const { manager, signal } = this.#tools;
+    while (!signal.aborted) {
+      this.#rewatch = new AbortController();
+      const { config, lease: own } = this.#membership.host;
+      const until = AbortSignal.any([signal, this.#rewatch.signal]);
+      for await (const event of manager.watchLeases({ config, own, signal: until })) {
+        if (!until.aborted) await this.#onLeaseEvent(event);
+      }
+    }
+  }
+
+  async #followConfig(): Promise<void> {
+    const { manager, signal } = this.#tools;
+    for await (const event of manager.watchConfig({ signal })) this.#onConfig(event);
   }
 
   async #onLeaseEvent(event: WatchedLease): Promise<void> {
@@ -102,12 +155,9 @@ export class NetworkService {
         const { lease } = event;
         const change = this.#peers.put(lease);
         this.#take(change);
-        if (change.refused.length > 0) return;
-        log.info(
-          { host: lease.attrs.publicIp ?? lease.attrs.publicIpv6 },
-          `peer ${describeSubnet(lease.subnet)}`,
-        );
-        return;
+        if (change.set.length === 0 && change.unset.length === 0) return;
+        const host = lease.attrs.publicIp ?? lease.attrs.publicIpv6;
+        return log.info({ host }, `peer ${describeSubnet(lease.subnet)}`);
       }
       case 'removed':
         this.#take(this.#peers.remove(event.subnet));
@@ -136,26 +186,9 @@ export class NetworkService {
     const tally = await this.#reconciler.settled();
     const milliseconds = Math.round(clock.monotonicMs() - startMs);
     log.info({ ...tally, milliseconds }, `${this.#peers.size} peers applied`);
-    this.#announcing ??= this.#announce();
-    this.#auditing ??= this.#audit();
-  }
-
-  /** Whoever waits for subnet.env (Docker, the CNI plugin) finds a network that works. */
-  async #announce(): Promise<void> {
-    const { log, clock, signal } = this.#tools;
-    for (let told = false; !signal.aborted; told = true) {
-      const problem = this.#deviceProblem() ?? this.#writeSubnetFile();
-      if (problem === undefined) break;
-      if (!told) log.error({ problem }, 'not ready: trying again until it works');
-      await clock.sleep(announceRetryMs, { signal }).catch(() => {});
-    }
-    if (signal.aborted) return;
-    this.#working = true;
-    log.info({ subnetFile: this.#options.subnetFile }, 'ready');
-    const { notifySocket } = this.#options;
-    const problem = notifySocket === undefined ? undefined : notifyServiceManager(notifySocket, 'READY=1');
-    if (problem !== undefined)
-      log.warn({ problem }, 'the service manager could not be told that we are ready');
+    if (this.#background.length > 0) return;
+    const problem = () => this.#deviceProblem();
+    this.#background.push(this.#announcement.make(() => this.#membership, problem, this.#tools));
   }
 
   /** Peers may fail one by one; without our own device nothing works. */
@@ -165,19 +198,56 @@ export class NetworkService {
     return failing.find(failure => failure !== undefined)?.error;
   }
 
-  #writeSubnetFile(): string | undefined {
-    const { subnetFile, ipMasq } = this.#options;
-    const { backend, host } = this.#membership;
-    const mtuBytes = backend.containerMtuBytes(host.external);
-    try {
-      writeFileAtomic(
-        subnetFile,
-        formatSubnetEnv({ config: host.config, subnet: host.lease.subnet, mtuBytes, ipMasq }),
-      );
-      return undefined;
-    } catch (error) {
-      return describeError(error);
+  #onKernelEvent(event: KernelEvent): void {
+    this.#reconciler.notice(event);
+    this.#underlay.notice(event);
+  }
+
+  #onUnderlay(chosen: ChosenInterface): void {
+    const { external, publicIp } = chosen;
+    const { name, mtuBytes } = external;
+    this.#tools.log.warn(
+      { interface: name, publicIp, mtu: mtuBytes },
+      'the underlay has changed: following it',
+    );
+    this.#adopt(overUnderlay(this.#membership, chosen, randomMac));
+  }
+
+  #onConfig(event: ConfigEvent): void {
+    const { log } = this.#tools;
+    if (event.type === 'unusable') {
+      log.error({ error: event.error, remedy: event.error.remedy }, 'the network config stays as it was');
+      return;
     }
+    if (JSON.stringify(event.config) === JSON.stringify(this.#membership.host.config)) return;
+    try {
+      const { membership, warnings } = underConfig(this.#membership, event.config, randomMac);
+      for (const warning of [...event.warnings, ...warnings]) log.warn({}, warning);
+      log.info({}, 'the network config has changed: following it');
+      this.#adopt(membership);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      log.error({ error, remedy: error.remedy }, 'the network config stays as it was');
+    }
+  }
+
+  /** Puts another plan in force: new things first, then what the old plan had and the new one has not. */
+  #adopt(next: Membership): void {
+    const before = this.#membership;
+    const obsolete = before.backend.planHost(before.host).map(keyOf);
+    this.#retired.push({
+      devices: before.backend.devices,
+      owns: object => before.backend.owns(before.host, object),
+    });
+    this.#membership = next;
+    const wanted = next.backend.planHost(next.host);
+    const keys = new Set(wanted.map(keyOf));
+    this.#reconciler.set(wanted);
+    this.#take(this.#peers.rehost(next.backend, next.host));
+    this.#reconciler.unset(obsolete.filter(key => !keys.has(key)));
+    if (publishesOtherwise(before, next)) this.#keeper?.publish(next.host.lease.attrs);
+    if (this.#announcement.made) this.#announcement.write(next);
+    this.#rewatch.abort();
   }
 
   #onKeepEvent(event: KeepEvent): void {
@@ -205,8 +275,7 @@ export class NetworkService {
     const { clock, signal } = this.#tools;
     while (!signal.aborted) {
       await clock.sleep(auditMs, { signal }).catch(() => {});
-      if (signal.aborted) return;
-      this.#reconciler.resync();
+      if (!signal.aborted) this.#reconciler.resync();
     }
   }
 }

@@ -33,6 +33,11 @@ export async function apply(socket: NetlinkSocket, steps: readonly Step[]): Prom
   const devices = new DeviceNumbers(socket);
   for (const batch of batches(steps)) {
     await devices.learn(batch);
+    const missing = await missingForRemake(batch[0], steps, devices);
+    if (missing !== undefined) {
+      failed.push(...steps.filter(step => !done.includes(step)).map(step => ({ step, error: missing })));
+      break;
+    }
     const requests = batch.map(step => attempt(() => requestOf(step, devices)));
     const sent = requests.filter((request): request is NetlinkRequest => !(request instanceof WeftError));
     const outcomes = (await socket.requestAll(sent))[Symbol.iterator]();
@@ -44,6 +49,30 @@ export async function apply(socket: NetlinkSocket, steps: readonly Step[]): Prom
     }
   }
   return { done, failed, devices: devices.known() };
+}
+
+/**
+ * A device that is to be made anew is not deleted while what the new one needs is absent, such as an underlay
+ * interface that was just renamed: the old one may still carry packets.
+ */
+async function missingForRemake(
+  step: Step | undefined,
+  steps: readonly Step[],
+  devices: DeviceNumbers,
+): Promise<WeftError | undefined> {
+  if (step?.verb !== 'delete' || step.object.type !== 'link') return undefined;
+  const { name } = step.object.value;
+  const successor = steps.find(
+    ({ verb, object }) => verb === 'add' && object.type === 'link' && object.value.name === name,
+  );
+  if (successor === undefined) return undefined;
+  await devices.learn([successor]);
+  return attempt(
+    () =>
+      void devicesOf(successor.object)
+        .filter(other => other !== name)
+        .map(other => devices.of(other)),
+  );
 }
 
 /** Groups for one send each: link steps alone, runs of others together. */

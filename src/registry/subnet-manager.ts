@@ -3,6 +3,7 @@ import { WeftError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { LeaseAttrs } from '../lease/lease.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../lease/network-config.ts';
+import { type ConfigEvent, watchConfig } from './config-watch.ts';
 import { type KeepOptions, LeaseKeeper } from './lease-keeper.ts';
 import type { OwnLease } from './own-lease.ts';
 import type { Registry, RequestOptions } from './registry.ts';
@@ -47,6 +48,9 @@ export interface SubnetManager {
    */
   keepLease(own: OwnLease, options: KeepOptions): LeaseKeeper;
 
+  /** The network config as it is and as it changes, until the signal aborts. */
+  watchConfig(options: { readonly signal: AbortSignal }): AsyncIterable<ConfigEvent>;
+
   /**
    * The peers: a snapshot, then each change. A peer whose value turns malformed stays as it was; one whose lease
    * must not be followed is told as `refused`. A lease written again with equal attributes is told again.
@@ -74,6 +78,7 @@ export function createSubnetManager(options: {
         ? Promise.resolve(own)
         : reclaimLease(tools, own, attrs, signal),
     keepLease: (own, keep) => new LeaseKeeper(tools, own, keep),
+    watchConfig: ({ signal }) => watchConfig(tools.registry, configKey, signal),
     watchLeases: watch => watchLeases(tools, watch),
   };
 }

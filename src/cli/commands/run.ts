@@ -54,7 +54,10 @@ async function serve(options: RunOptions, warnings: readonly string[]): Promise<
   try {
     process.exitCode = await withRegistry(
       options.registry,
-      (registry, signal) => runDaemon(options, { registry, log, signal }),
+      (registry, signal) => {
+        const onReload = (reload: () => void) => void process.on('SIGHUP', reload);
+        return runDaemon(options, { registry, log, signal, onReload });
+      },
       log,
     );
   } catch (error) {

@@ -1,0 +1,53 @@
+/** What the hosts reach each other and the registry by, and no peer's route may take over. */
+import { lookup } from 'node:dns/promises';
+import { type IpAddress, tryParseIp } from '../base/ip.ts';
+import { hostPrefix } from '../base/prefix.ts';
+import type { LinkName } from '../state/kernel-object.ts';
+import type { UnderlayView } from './external-interface.ts';
+import type { Guarded } from './peer-table.ts';
+
+/**
+ * The prefixes that are on the link at the external interface, its own addresses, its gateways, and the registry's
+ * addresses. Only the external interface's: an old docker0 with the subnet of a peer must not keep that peer away.
+ */
+export function guardedOf(
+  { links, addresses, routes }: UnderlayView,
+  external: LinkName,
+  registry: readonly IpAddress[],
+): Guarded[] {
+  const index = links.find(link => link.name === external)?.index;
+  const there = routes.filter(route => route.dev === index && route.type === 'unicast');
+  const own = addresses.filter(({ dev }) => dev === index).map(({ local }) => local);
+  const gateways = there.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
+  const onLink = there.filter(({ gateway }) => gateway === undefined).map(({ dst }) => dst);
+  const hosts = (what: string, all: readonly IpAddress[]): Guarded[] =>
+    all.map(address => ({ what, prefix: hostPrefix(address) }));
+  return [
+    ...hosts('our own address', own),
+    ...hosts("the registry's address", registry),
+    ...hosts('our gateway', gateways),
+    ...onLink.map(prefix => ({ what: 'the underlay', prefix })),
+  ];
+}
+
+/** The addresses of etcd endpoints such as `http://10.0.0.1:2379`; a name that is not found now has none. */
+export async function addressesOfEndpoints(endpoints: readonly string[]): Promise<IpAddress[]> {
+  const found = await Promise.all(endpoints.map(endpoint => resolve(hostOf(endpoint))));
+  return [...new Set(found.flat())];
+}
+
+/** Of `https://user:word@host:2379`, `[fd00::1]:2379` or `host`. */
+function hostOf(endpoint: string): string {
+  const authority = endpoint
+    .replace(/^[a-z]+:\/\//i, '')
+    .replace(/\/.*$/s, '')
+    .replace(/^.*@/s, '');
+  return /^\[([^\]]*)\]/.exec(authority)?.[1] ?? authority.replace(/:\d*$/, '');
+}
+
+async function resolve(host: string): Promise<IpAddress[]> {
+  const literal = tryParseIp(host);
+  if (literal !== undefined) return [literal];
+  const answers = await lookup(host, { all: true }).catch(() => []);
+  return answers.map(({ address }) => tryParseIp(address)).filter(address => address !== undefined);
+}

@@ -1,0 +1,81 @@
+/** Changes that the kernel refused: each object is tried again by itself, less and less often. */
+import { backoffMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import { describeError, hasCode } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Applied } from '../kernel/apply.ts';
+import { stepCommand } from '../state/describe.ts';
+import type { Step } from '../state/diff.ts';
+import { keyOf, type ObjectKey } from '../state/kernel-object.ts';
+
+/** An object that cannot be brought to its desired state for now. */
+export interface Failing {
+  readonly command: string;
+  readonly error: string;
+  readonly attempts: number;
+}
+
+export interface RefusalTools {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+const retry = { firstMs: 25, maxMs: 30_000 } as const;
+
+export class Refusals {
+  readonly failing = new Map<ObjectKey, Failing>();
+  readonly #tools: RefusalTools;
+  readonly #dueMs = new Map<ObjectKey, number>();
+
+  constructor(tools: RefusalTools) {
+    this.#tools = tools;
+  }
+
+  /** Milliseconds until the next retry is due; undefined when there is none. */
+  get nextInMs(): number | undefined {
+    if (this.#dueMs.size === 0) return undefined;
+    return Math.max(0, Math.min(...this.#dueMs.values()) - this.#tools.clock.monotonicMs());
+  }
+
+  /** Has this object been refused, and is it too early to try again? */
+  isWaiting(key: ObjectKey): boolean {
+    return (this.#dueMs.get(key) ?? 0) > this.#tools.clock.monotonicMs();
+  }
+
+  /** Takes what was refused together. */
+  take(failed: Applied['failed']): void {
+    const { clock, random } = this.#tools;
+    const [now, jitter] = [clock.monotonicMs(), random()];
+    for (const { step, error } of failed) {
+      const attempts = this.#take(step, error);
+      this.#dueMs.set(keyOf(step.object), now + backoffMs(retry, attempts - 1, jitter));
+    }
+  }
+
+  /** It worked, or is no longer wanted. */
+  resolve(key: ObjectKey): void {
+    this.failing.delete(key);
+    this.#dueMs.delete(key);
+  }
+
+  /** Circumstances have changed: everything may be tried again at once. */
+  hurry(): void {
+    const now = this.#tools.clock.monotonicMs();
+    for (const key of this.#dueMs.keys()) this.#dueMs.set(key, now);
+  }
+
+  #take(step: Step, error: Error): number {
+    const key = keyOf(step.object);
+    const attempts = (this.failing.get(key)?.attempts ?? 0) + 1;
+    const command = stepCommand(step);
+    this.failing.set(key, { command, error: describeError(error), attempts });
+    // The first of many; then only as often as the attempts double. The device's own failure speaks for what is on it.
+    const told = (attempts & (attempts - 1)) === 0;
+    if (told && (step.object.type === 'link' || !hasCode(error, 'device-missing'))) {
+      this.#tools.log.warn({ command, attempts, error }, 'the kernel refused a change, trying again');
+    }
+    return attempts;
+  }
+}

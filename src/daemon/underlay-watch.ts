@@ -1,0 +1,108 @@
+/**
+ * Follows the interface to the underlay: its address, its MTU, its name, or another one in its place. The choice is
+ * made again, by the same rules, a moment after links, addresses or routes have changed.
+ */
+import type { Clock } from '../base/clock.ts';
+import { describeError } from '../base/errors.ts';
+import type { Family } from '../base/ip.ts';
+import type { Log } from '../base/log.ts';
+import { everything } from '../base/prefix.ts';
+import type { KernelEvent } from '../kernel/monitor.ts';
+import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
+import type { InterfaceChoice } from './options.ts';
+
+export interface UnderlayWatchOptions {
+  readonly choice: InterfaceChoice;
+  readonly families: readonly Family[];
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  read(): Promise<UnderlayView>;
+  /** The choice is another one than before. */
+  onChange(chosen: ChosenInterface): void;
+}
+
+/** DHCP clients and interface managers change several things in a row. */
+const settleMs = 250;
+
+export class UnderlayWatch {
+  readonly #options: UnderlayWatchOptions;
+  #current: ChosenInterface;
+  #waiting = false;
+  #problem = '';
+
+  constructor(options: UnderlayWatchOptions, current: ChosenInterface) {
+    this.#options = options;
+    this.#current = current;
+  }
+
+  /** Takes a notice of the kernel's monitor. */
+  notice(event: KernelEvent): void {
+    if (event.type === 'overrun' || concernsUnderlay(event)) this.check();
+  }
+
+  /** Chooses again, soon. */
+  check(): void {
+    const { clock, signal } = this.#options;
+    if (this.#waiting || signal.aborted) return;
+    this.#waiting = true;
+    void clock.sleep(settleMs, { signal }).then(
+      () => {
+        this.#waiting = false;
+        return this.#choose();
+      },
+      () => {},
+    );
+  }
+
+  async #choose(): Promise<void> {
+    const { log, onChange } = this.#options;
+    try {
+      const chosen = await this.#again();
+      if (this.#problem !== '') log.info({ interface: chosen.external.name }, 'the underlay is there again');
+      this.#problem = '';
+      if (sameChoice(chosen, this.#current)) return;
+      this.#current = chosen;
+      onChange(chosen);
+    } catch (error) {
+      const problem = describeError(error);
+      if (problem !== this.#problem)
+        log.warn({ error }, 'the way to the underlay is gone: everything stays as it is');
+      this.#problem = problem;
+    }
+  }
+
+  /** By the operator's rules; by number when only the name has changed. */
+  async #again(): Promise<ChosenInterface> {
+    const { choice, families, read } = this.#options;
+    const view = await read();
+    try {
+      return await chooseInterface(choice, view, families);
+    } catch (error) {
+      const renamed = view.links.find(link => link.index === this.#current.index);
+      if (renamed === undefined || renamed.name === this.#current.external.name) throw error;
+      return await chooseInterface({ ...choice, iface: [renamed.name] }, view, families);
+    }
+  }
+}
+
+function concernsUnderlay({ object }: Exclude<KernelEvent, { type: 'overrun' }>): boolean {
+  if (object.type === 'link' || object.type === 'address') return true;
+  return (
+    object.type === 'route' && (object.value.dst === everything[4] || object.value.dst === everything[6])
+  );
+}
+
+function sameChoice(one: ChosenInterface, other: ChosenInterface): boolean {
+  const text = ({ external, index, publicIp, publicIpv6 }: ChosenInterface): string =>
+    JSON.stringify([
+      external.name,
+      external.mtuBytes,
+      external.ipv4,
+      external.ipv6,
+      index,
+      publicIp,
+      publicIpv6,
+    ]);
+  return text(one) === text(other);
+}
