@@ -1,4 +1,4 @@
-import type { IpAddress } from '../base/ip.ts';
+import type { Family, IpAddress } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
 import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
@@ -14,6 +14,12 @@ export interface Backend {
 
   /** Devices that are ours by name. */
   readonly devices: readonly LinkName[];
+
+  /** UDP ports at which peers send to us; none for backends without a tunnel. */
+  readonly udpPorts: readonly number[];
+
+  /** The device over which a family's packets of the overlay come and go. */
+  tunnelDevice(family: Family, external: ExternalInterface): LinkName;
 
   /** MTU of the containers' interfaces, for subnet.env. */
   containerMtuBytes(external: ExternalInterface): number;

@@ -36,6 +36,8 @@ export function createVxlan(config: NetworkConfig): { backend: Backend; warnings
   const backend: Backend = {
     type: 'vxlan',
     devices: families.map(family => deviceName(options.vni, family)),
+    udpPorts: [options.port],
+    tunnelDevice: family => deviceName(options.vni, family),
     containerMtuBytes: external => Math.min(...families.map(family => deviceMtu(options, external, family))),
     attrs: identity => publish(options, families, identity),
     planHost: host => families.flatMap(family => planVtep(options, host, family)),

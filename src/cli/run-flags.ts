@@ -53,6 +53,18 @@ export const runFlags = {
     default: false,
     help: 'masquerade without fully random source ports',
   },
+  'ip-masq-exclude': {
+    kind: 'strings',
+    placeholder: 'CIDR',
+    help: 'do not masquerade what goes there (repeatable; not in flannel)',
+  },
+  'vtep-filter': {
+    kind: 'string',
+    default: 'auto',
+    placeholder: 'auto|true|false',
+    help: "accept tunnel packets only from peers' addresses; auto is true with nftables (not in flannel)",
+    check: text => (/^(auto|true|false)$/.test(text) ? undefined : 'auto, true or false'),
+  },
   'iptables-forward-rules': { kind: 'bool', default: true, help: 'accept forwarded traffic of the network' },
   'iptables-resync': {
     kind: 'int',

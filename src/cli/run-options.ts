@@ -1,5 +1,6 @@
 import { WeftError } from '../base/errors.ts';
 import { type Family, familyOf, type IpAddress, tryParseIp } from '../base/ip.ts';
+import { type Prefix, tryParsePrefix } from '../base/prefix.ts';
 import type { DaemonOptions } from '../daemon/options.ts';
 import { applyEnvironment, type Environment, misspeltVariables } from './flag-environment.ts';
 import { type FlagValues, type ParsedFlags, parseFlags } from './go-flags.ts';
@@ -10,10 +11,6 @@ import { runFlags } from './run-flags.ts';
 /** What the operator asked of `weft run`, checked. */
 export interface RunOptions extends DaemonOptions {
   readonly registry: RegistryOptions;
-  /** Masquerade with fully random source ports. */
-  readonly ipMasqFullyRandom: boolean;
-  readonly iptablesForwardRules: boolean;
-  readonly iptablesResyncSeconds: number;
   readonly logFormat: LogFormat;
   /** klog's -v: 0 is normal. */
   readonly verbosity: number;
@@ -59,6 +56,8 @@ function runOptionsOf(values: RunValues, environment: Environment): RunOptions {
     renewMarginMinutes: inRange('subnet-lease-renew-margin', values['subnet-lease-renew-margin'], 1, 1439),
     ipMasq: values['ip-masq'],
     ipMasqFullyRandom: !values['ip-masq-fully-random-disable'],
+    ipMasqExclude: values['ip-masq-exclude'].map(prefix),
+    vtepFilter: values['vtep-filter'] === 'auto' ? undefined : values['vtep-filter'] === 'true',
     iptablesForwardRules: values['iptables-forward-rules'],
     iptablesResyncSeconds: inRange('iptables-resync', values['iptables-resync'], 1, 86_400),
     healthz: port === 0 ? undefined : { ip: values['healthz-ip'], port },
@@ -98,6 +97,12 @@ function address(name: string, text: string, family?: Family): IpAddress | undef
   const ip = tryParseIp(text);
   if (ip !== undefined && (family === undefined || familyOf(ip) === family)) return ip;
   throw optionInvalid(name, `expected an IP${family === undefined ? '' : `v${family}`} address`, text);
+}
+
+function prefix(text: string): Prefix {
+  const found = tryParsePrefix(text);
+  if (found !== undefined) return found;
+  throw optionInvalid('ip-masq-exclude', 'expected a prefix such as 192.168.0.0/16', text);
 }
 
 /** Go writes flags for the whole expression in front, `(?i)eth`, where JavaScript has them apart. */

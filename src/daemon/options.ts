@@ -1,4 +1,5 @@
 import type { IpAddress } from '../base/ip.ts';
+import type { Prefix } from '../base/prefix.ts';
 
 /** What the operator asked of the daemon, checked. */
 export interface DaemonOptions extends InterfaceChoice {
@@ -7,6 +8,15 @@ export interface DaemonOptions extends InterfaceChoice {
   /** The lease is renewed this long before it expires, 1 to 1439. */
   readonly renewMarginMinutes: number;
   readonly ipMasq: boolean;
+  /** Masquerade with fully random source ports. */
+  readonly ipMasqFullyRandom: boolean;
+  /** Destinations outside the network to which containers keep their own address. */
+  readonly ipMasqExclude: readonly Prefix[];
+  readonly iptablesForwardRules: boolean;
+  /** How often rules are looked at where the kernel does not tell of changes. */
+  readonly iptablesResyncSeconds: number;
+  /** Accept tunnel packets only from peers; undefined: as the engine makes it cheap. */
+  readonly vtepFilter: boolean | undefined;
   /** Where /healthz and /readyz are served; undefined: nowhere. */
   readonly healthz: { readonly ip: string; readonly port: number } | undefined;
   /** $NOTIFY_SOCKET of sd_notify(3). */

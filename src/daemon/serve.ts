@@ -5,6 +5,8 @@ import { describeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type KernelEvent, monitor } from '../kernel/monitor.ts';
 import { describeSubnet } from '../lease/judge.ts';
+import type { Lease, Subnet } from '../lease/lease.ts';
+import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { ConfigEvent } from '../registry/config-watch.ts';
 import type { KeepEvent, LeaseKeeper } from '../registry/lease-keeper.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
@@ -21,6 +23,7 @@ import type { DaemonOptions } from './options.ts';
 import { type PeerChange, PeerTable } from './peer-table.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
+import { TrafficRules } from './traffic.ts';
 import { UnderlayWatch } from './underlay-watch.ts';
 
 export interface ServeTools {
@@ -42,6 +45,9 @@ export class NetworkService {
   readonly #peers: PeerTable;
   readonly #underlay: UnderlayWatch;
   readonly #announcement: Announcement;
+  readonly #traffic: TrafficRules;
+  /** Peers that the guard is about to let in, by registry key. */
+  readonly #admitting = new Map<string, Lease>();
   readonly #own: OwnLease;
   /** Devices of a plan that is no longer in force: what is ours on them still has to go. */
   readonly #retired: Array<{ readonly devices: readonly LinkName[]; owns(object: KernelObject): boolean }> =
@@ -51,7 +57,7 @@ export class NetworkService {
   #rewatch = new AbortController();
   #leaseExpiresAtMs: number;
   #leaseProblem = '';
-  #background: Promise<void>[] = [];
+  #announcing: Promise<void> | undefined;
 
   constructor(options: DaemonOptions, tools: ServeTools, membership: Membership, own: OwnLease) {
     this.#tools = tools;
@@ -60,6 +66,7 @@ export class NetworkService {
     this.#peers = new PeerTable(membership.backend, membership.host);
     this.#leaseExpiresAtMs = own.expiresAtMonotonicMs ?? Number.POSITIVE_INFINITY;
     this.#announcement = new Announcement(options, tools.log);
+    this.#traffic = TrafficRules.open(options, tools, membership);
     this.#reconciler = this.#createReconciler();
     this.#underlay = new UnderlayWatch(
       {
@@ -85,6 +92,7 @@ export class NetworkService {
   async run(renewMarginSeconds: number): Promise<void> {
     const { manager, log, signal } = this.#tools;
     enableForwarding(log);
+    this.#traffic.reportSettings();
     const listening = monitor({ onEvent: event => this.#onKernelEvent(event) });
     this.#keeper = manager.keepLease(this.#own, {
       marginSeconds: renewMarginSeconds,
@@ -93,9 +101,10 @@ export class NetworkService {
     });
     try {
       await Promise.all([this.#followLeases(), this.#followConfig(), this.#audit(), this.#keeper.ended]);
-      await Promise.all([...this.#background, this.#reconciler.settled()]);
+      await Promise.all([this.#announcing, this.#reconciler.settled()]);
     } finally {
       listening.close();
+      await this.#traffic.close();
     }
   }
 
@@ -103,7 +112,7 @@ export class NetworkService {
   reload(): void {
     this.#tools.log.info({}, 'SIGHUP: looking at the interface and the kernel again');
     this.#underlay.check();
-    this.#reconciler.resync();
+    this.#resync();
   }
 
   #createReconciler(): Reconciler {
@@ -147,29 +156,41 @@ export class NetworkService {
     const { log } = this.#tools;
     switch (event.type) {
       case 'snapshot':
-        // Host and peers at once: what an earlier run left would else look stale until the peers are known.
-        this.#reconciler.set(this.#membership.backend.planHost(this.#membership.host));
-        this.#take(this.#peers.replaceAll(event.leases));
-        return await this.#afterSnapshot();
-      case 'put': {
-        const { lease } = event;
-        const change = this.#peers.put(lease);
-        this.#take(change);
-        if (change.set.length === 0 && change.unset.length === 0) return;
-        const host = lease.attrs.publicIp ?? lease.attrs.publicIpv6;
-        return log.info({ host }, `peer ${describeSubnet(lease.subnet)}`);
-      }
+        this.#admitting.clear();
+        return await this.#takeSnapshot(event.leases);
+      case 'put':
+        return void this.#admit(event.lease);
       case 'removed':
-        this.#take(this.#peers.remove(event.subnet));
+        this.#withdraw(event.subnet);
         return log.info({}, `peer ${describeSubnet(event.subnet)} left`);
       case 'refused':
-        return this.#take(this.#peers.remove(event.lease.subnet));
+        return this.#withdraw(event.lease.subnet);
       case 'state':
         if (event.connected) return log.info({}, 'the registry is there again');
         return log.warn({ cause: event.cause }, 'the registry is out of reach: the network stays as it is');
       case 'own':
         return;
     }
+  }
+
+  /** The guard first: a peer's routes are of no use before its packets are let in. */
+  async #admit(lease: Lease): Promise<void> {
+    const key = formatSubnetKey(lease.subnet);
+    this.#admitting.set(key, lease);
+    await this.#traffic.put(lease);
+    if (this.#admitting.get(key) !== lease) return;
+    this.#admitting.delete(key);
+    const change = this.#peers.put(lease);
+    this.#take(change);
+    if (change.set.length === 0 && change.unset.length === 0) return;
+    const host = lease.attrs.publicIp ?? lease.attrs.publicIpv6;
+    this.#tools.log.info({ host }, `peer ${describeSubnet(lease.subnet)}`);
+  }
+
+  #withdraw(subnet: Subnet): void {
+    this.#admitting.delete(formatSubnetKey(subnet));
+    this.#take(this.#peers.remove(subnet));
+    void this.#traffic.remove(subnet);
   }
 
   #take({ set, unset, refused }: PeerChange): void {
@@ -180,15 +201,22 @@ export class NetworkService {
     this.#reconciler.set(set);
   }
 
-  async #afterSnapshot(): Promise<void> {
+  async #takeSnapshot(leases: readonly Lease[]): Promise<void> {
     const { log, clock } = this.#tools;
+    this.#admitting.clear();
     const startMs = clock.monotonicMs();
+    const ruled = this.#traffic.begin(leases);
+    // With a guard, peers are let in before their routes are made; without, rules and routes are made side by side.
+    if (this.#traffic.guarded) await ruled;
+    // Host and peers at once: what an earlier run left would else look stale until the peers are known.
+    this.#reconciler.set(this.#membership.backend.planHost(this.#membership.host));
+    this.#take(this.#peers.replaceAll(leases));
     const tally = await this.#reconciler.settled();
+    await ruled;
     const milliseconds = Math.round(clock.monotonicMs() - startMs);
     log.info({ ...tally, milliseconds }, `${this.#peers.size} peers applied`);
-    if (this.#background.length > 0) return;
     const problem = () => this.#deviceProblem();
-    this.#background.push(this.#announcement.make(() => this.#membership, problem, this.#tools));
+    this.#announcing ??= this.#announcement.make(() => this.#membership, problem, this.#tools);
   }
 
   /** Peers may fail one by one; without our own device nothing works. */
@@ -246,6 +274,7 @@ export class NetworkService {
     this.#take(this.#peers.rehost(next.backend, next.host));
     this.#reconciler.unset(obsolete.filter(key => !keys.has(key)));
     if (publishesOtherwise(before, next)) this.#keeper?.publish(next.host.lease.attrs);
+    void this.#traffic.adopt(next);
     if (this.#announcement.made) this.#announcement.write(next);
     this.#rewatch.abort();
   }
@@ -275,7 +304,12 @@ export class NetworkService {
     const { clock, signal } = this.#tools;
     while (!signal.aborted) {
       await clock.sleep(auditMs, { signal }).catch(() => {});
-      if (!signal.aborted) this.#reconciler.resync();
+      if (!signal.aborted) this.#resync();
     }
+  }
+
+  /** Not before the first snapshot of leases: until then everything of ours would look stale, and would be removed. */
+  #resync(): void {
+    if (this.#reconciler.desired.size > 0) this.#reconciler.resync();
   }
 }

@@ -86,7 +86,9 @@ const weft = fileURLToPath(new URL('../../bin/weft', import.meta.url));
 
 function daemonArgv(plan: LabPlan, host: HostPlan): Argv {
   const file = subnetFile(plan.shape.name, host.name);
-  const flags = ['-iface', 'eth0', '-subnet-file', file, ...registryFlags(plan), '-ip-masq=false'];
+  const flags = ['-iface', 'eth0', '-subnet-file', file, ...registryFlags(plan)];
+  // Nothing in a lab's host is in the way of its containers, and iptables need not be there.
+  flags.push('-ip-masq=false', '-iptables-forward-rules=false');
   return inside(host.netns, [weft, 'run', ...flags]);
 }
 

@@ -1,0 +1,56 @@
+/** Taking our rules away: all of them, or those that another engine left; flannel's too, which have the same names. */
+import { describeError } from '../base/errors.ts';
+import type { EngineName, EngineOptions, IptablesVariant } from './engine.ts';
+import { IptablesPrograms } from './iptables-programs.ts';
+import { NftProgram } from './nft-program.ts';
+import type { Programs } from './programs.ts';
+
+export interface Cleaned {
+  /** What there was. */
+  readonly removed: readonly string[];
+  /** What could not be taken away, and why. */
+  readonly failures: readonly string[];
+}
+
+/** Empties every firewall of ours; where a program is missing there is nothing. */
+export async function cleanFirewalls(programs: Programs, options: EngineOptions): Promise<Cleaned> {
+  return await clean(programs, { iptables: ['legacy', 'nft'], nftables: true }, options);
+}
+
+/** Empties the firewalls that the chosen engine does not use. */
+export async function cleanOtherFirewalls(
+  programs: Programs,
+  chosen: { readonly engine: EngineName; readonly variant: IptablesVariant | undefined },
+  options: EngineOptions,
+): Promise<Cleaned> {
+  if (chosen.engine === 'nftables') {
+    return await clean(programs, { iptables: ['legacy', 'nft'], nftables: false }, options);
+  }
+  const other = chosen.variant === undefined ? [] : ([chosen.variant === 'nft' ? 'legacy' : 'nft'] as const);
+  return await clean(programs, { iptables: other, nftables: true }, options);
+}
+
+async function clean(
+  programs: Programs,
+  what: { readonly iptables: readonly IptablesVariant[]; readonly nftables: boolean },
+  options: EngineOptions,
+): Promise<Cleaned> {
+  const tasks = variantsOf(programs, what.iptables).flatMap(variant =>
+    ([4, 6] as const).map(family => new IptablesPrograms(programs, variant).clean(family, options)),
+  );
+  if (what.nftables) tasks.push(new NftProgram(programs).clean(options));
+  const results = await Promise.allSettled(tasks);
+  return {
+    removed: results.flatMap(result => (result.status === 'fulfilled' ? result.value : [])),
+    failures: results.flatMap(result => (result.status === 'rejected' ? [describeError(result.reason)] : [])),
+  };
+}
+
+/** Where iptables is of one kind only, its programs may lack the names that tell. */
+function variantsOf(
+  programs: Programs,
+  wanted: readonly IptablesVariant[],
+): ReadonlyArray<IptablesVariant | undefined> {
+  const named = wanted.filter(variant => programs.has(`iptables-${variant}-save`));
+  return named.length > 0 || wanted.length < 2 ? named : [undefined];
+}

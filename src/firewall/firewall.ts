@@ -1,0 +1,261 @@
+/**
+ * The traffic rules of one host, kept: written when something changes, looked at when somebody touches the firewall,
+ * or each period where the kernel does not tell, and written again where they were undone.
+ *
+ *   apply, putPeer, removePeer ─┐
+ *   nftables' notices ──(50 ms)─┼─> one at a time: engine.apply ─> obstacles ─> log
+ *   the period ─────────────────┘
+ */
+import type { Family, IpAddress } from '../base/ip.ts';
+import type { Lease, Subnet } from '../lease/lease.ts';
+import type { NftSocket } from '../sys/nft-socket.ts';
+import { emptyGuardReport, type GuardReport } from '../traffic/guard-report.ts';
+import type { Obstacle, OverlayPath } from '../traffic/obstacles.ts';
+import { planTraffic, type TrafficWish, withoutFullyRandom } from '../traffic/plan.ts';
+import type { Ruleset } from '../traffic/ruleset.ts';
+import { openChangeMonitor } from './change-monitor.ts';
+import { cleanOtherFirewalls } from './clean.ts';
+import type { EngineOptions, FirewallChange, FirewallEngine, PeerSetChange } from './engine.ts';
+import { IptablesEngine } from './iptables-engine.ts';
+import { NftEngine } from './nft-engine.ts';
+import { devicesInside, type FirewallOptions, type FirewallStatus } from './options.ts';
+import { PeerBook } from './peer-book.ts';
+import { firewallPrograms, type Programs } from './programs.ts';
+import { FirewallReporter } from './reporter.ts';
+import { FirewallWatch } from './watch.ts';
+
+/** How often everything is looked at although the kernel tells of changes. */
+const auditMs = 30_000;
+
+export class Firewall {
+  readonly #options: FirewallOptions;
+  readonly #programs: Programs;
+  readonly #engine: FirewallEngine;
+  readonly #socket: NftSocket | undefined;
+  readonly #reporter: FirewallReporter;
+  readonly #controller = new AbortController();
+  readonly #book = new PeerBook();
+  /** Addresses that came or went since the engine heard of them. */
+  readonly #peersTouched = new Set<IpAddress>();
+  #peersFlush: Promise<void> | undefined;
+  #wish: TrafficWish | undefined;
+  #withoutFullyRandom = false;
+  #problem = 'not applied yet';
+  #repairs = 0;
+  #obstacles: readonly Obstacle[] = [];
+  #othersCleaned = false;
+  #elsewhereTouched = true;
+  #lastChange: FirewallChange | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #watch: FirewallWatch | undefined;
+
+  private constructor(options: FirewallOptions) {
+    const { engine, iptablesVariant, netns, log } = options;
+    this.#options = options;
+    this.#reporter = new FirewallReporter(log);
+    this.#programs = options.programs ?? firewallPrograms();
+    const onChange = (change: FirewallChange) => this.#onChange(change);
+    this.#socket = openChangeMonitor({ engine, netns, log, onChange });
+    this.#engine =
+      engine === 'nftables'
+        ? new NftEngine(this.#programs, this.#socket, log)
+        : new IptablesEngine(this.#programs, iptablesVariant, () => this.#socket !== undefined);
+  }
+
+  /** Changes nothing yet. The caller closes it. @throws WeftError `netns-missing` */
+  static open(options: FirewallOptions): Firewall {
+    return new Firewall(options);
+  }
+
+  get status(): FirewallStatus {
+    const [problem, obstacles, repairs] = [this.#problem, this.#obstacles, this.#repairs];
+    return { engine: this.#options.engine, problem, obstacles, repairs };
+  }
+
+  /**
+   * Puts the rules in place and keeps them there from now on; takes away what the other engine, or flannel, left. May
+   * be called again with another wish. The guard waits for the first {@link replacePeers}, which is best called before.
+   * @throws WeftError see {@link FirewallEngine.apply}; it is tried again each period all the same
+   */
+  async apply(wish: TrafficWish): Promise<void> {
+    this.#wish = wish;
+    try {
+      await this.#enqueue(async () => this.#reporter.applied(await this.#applyWish()));
+    } finally {
+      this.#watch ??= this.#startWatch();
+    }
+  }
+
+  /** Takes `leases` for all peers there are. Resolves when the guard lets them in; never rejects. */
+  async replacePeers(leases: Iterable<Lease>): Promise<void> {
+    await this.#changePeers(this.#book.replaceAll(leases));
+  }
+
+  /** Resolves when the guard lets the peer in, so its routes may be made then; never rejects. */
+  async putPeer(lease: Lease): Promise<void> {
+    await this.#changePeers(this.#book.put(lease));
+  }
+
+  async removePeer(subnet: Subnet): Promise<void> {
+    await this.#changePeers(this.#book.remove(subnet));
+  }
+
+  /** What the guard has dropped. @throws WeftError see {@link FirewallEngine.apply} */
+  async guardReport(): Promise<GuardReport> {
+    if (this.#wish?.guard === undefined) return emptyGuardReport;
+    return await this.#enqueue(options => this.#engine.guardReport(this.#ruleset(), options));
+  }
+
+  /** The rules stay. */
+  async close(): Promise<void> {
+    this.#controller.abort();
+    await this.#watch?.ended;
+    await this.#queue;
+    this.#engine.close();
+    this.#socket?.close();
+  }
+
+  #ruleset(): Ruleset {
+    if (this.#wish === undefined) return { families: [] };
+    const guard = this.#book.isKnown ? this.#wish.guard : undefined;
+    const ruleset = planTraffic({ ...this.#wish, guard }, this.#book.peers());
+    return this.#withoutFullyRandom ? withoutFullyRandom(ruleset) : ruleset;
+  }
+
+  /** One act at a time: the programs take the same locks. */
+  #enqueue<T>(act: (options: EngineOptions) => Promise<T>): Promise<T> {
+    const { signal } = this.#controller;
+    const result = this.#queue.then(() => act({ signal }));
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  /** Gives what was wrong. */
+  async #applyWish(): Promise<string[]> {
+    const { signal } = this.#controller;
+    try {
+      const drift = await this.#applyOrPlainer(signal);
+      this.#problem = '';
+      this.#reporter.inPlace();
+      await this.#cleanOthers(signal);
+      await this.#lookForObstacles(signal);
+      return drift;
+    } catch (error) {
+      if (!signal.aborted) this.#problem = this.#reporter.failed(error);
+      throw error;
+    }
+  }
+
+  /** Old programs and kernels choose ports less randomly; without masquerading nothing would come back at all. */
+  async #applyOrPlainer(signal: AbortSignal): Promise<string[]> {
+    try {
+      return await this.#engine.apply(this.#ruleset(), { signal });
+    } catch (error) {
+      const refused = error instanceof Error && /random.?fully|fully.?random/.test(error.message);
+      if (!refused || this.#withoutFullyRandom || this.#wish?.fullyRandom !== true) throw error;
+      this.#withoutFullyRandom = true;
+      this.#options.log.warn({ error }, 'random source ports are not known here: masquerading without them');
+      return await this.#engine.apply(this.#ruleset(), { signal });
+    }
+  }
+
+  /** Only when ours are in place, so that there is no instant without any. */
+  async #cleanOthers(signal: AbortSignal): Promise<void> {
+    if (this.#othersCleaned) return;
+    const { engine, iptablesVariant } = this.#options;
+    const variant = iptablesVariant ?? this.#engine.variant;
+    const { removed, failures } = await cleanOtherFirewalls(this.#programs, { engine, variant }, { signal });
+    this.#reporter.othersCleaned(removed, failures);
+    this.#othersCleaned = true;
+  }
+
+  async #lookForObstacles(signal: AbortSignal): Promise<void> {
+    const everywhere = this.#elsewhereTouched;
+    this.#elsewhereTouched = false;
+    const path = (family: Family) => this.#path(family);
+    try {
+      this.#obstacles = await this.#engine.obstacles(this.#ruleset(), { path, everywhere }, { signal });
+      this.#reporter.obstacles(this.#obstacles);
+    } catch (error) {
+      // Ours are right, and what others have is a matter for the next look.
+      this.#options.log.debug({ error }, 'the rules of others could not be read');
+    }
+  }
+
+  #path(family: Family): OverlayPath {
+    const { tunnel: tunnelOf, containerDevices = devicesInside } = this.#options;
+    const tunnel = tunnelOf(family);
+    const subnet = family === 4 ? this.#wish?.subnet.ipv4 : this.#wish?.subnet.ipv6;
+    return { tunnel, containerDevices: subnet === undefined ? [] : containerDevices(subnet, tunnel) };
+  }
+
+  async #changePeers({ added, removed }: PeerSetChange): Promise<void> {
+    if (this.#wish?.guard === undefined || !this.#book.isKnown) return;
+    for (const address of [...added, ...removed]) this.#peersTouched.add(address);
+    if (this.#peersTouched.size === 0) return await this.#peersFlush;
+    // All that comes before the engine has time goes in one piece.
+    this.#peersFlush ??= this.#enqueue(() => this.#flushPeers()).catch(() => {});
+    await this.#peersFlush;
+  }
+
+  async #flushPeers(): Promise<void> {
+    this.#peersFlush = undefined;
+    const touched = [...this.#peersTouched];
+    this.#peersTouched.clear();
+    const change = {
+      added: touched.filter(address => this.#book.has(address)),
+      removed: touched.filter(address => !this.#book.has(address)),
+    };
+    try {
+      await this.#engine.changePeers(change, () => this.#ruleset(), { signal: this.#controller.signal });
+    } catch (error) {
+      if (!this.#controller.signal.aborted) this.#problem = this.#reporter.failed(error);
+    }
+  }
+
+  #onChange(change: FirewallChange): void {
+    if (change.elsewhere) {
+      this.#elsewhereTouched = true;
+      this.#watch?.nudge();
+    }
+    if (!change.ours) return;
+    this.#lastChange = change;
+    this.#watch?.touch();
+  }
+
+  #startWatch(): FirewallWatch {
+    const { clock, resyncMs } = this.#options;
+    return new FirewallWatch({
+      clock,
+      signal: this.#controller.signal,
+      periodMs: () => (this.#isQuiet() ? Math.max(auditMs, resyncMs) : resyncMs),
+      look: occasion => this.#look(occasion),
+      onHeldBack: delayMs => this.#reporter.heldBack(delayMs, this.#lastChange),
+    });
+  }
+
+  /** Nothing can have happened that we were not told of, and nothing waits to be looked at. */
+  #isQuiet(): boolean {
+    return this.#engine.tellsChanges && this.#problem === '' && !this.#elsewhereTouched;
+  }
+
+  async #look(occasion: 'touched' | 'period'): Promise<boolean> {
+    const wasInPlace = this.#problem === '';
+    try {
+      const drift = await this.#enqueue(() => this.#applyWish());
+      if (occasion === 'period') await this.#lookForStrangers();
+      if (drift.length === 0 || !wasInPlace) return false;
+      this.#repairs++;
+      this.#reporter.repaired(drift, this.#lastChange);
+      return true;
+    } catch {
+      // Reported where it happened; the next period tries again.
+      return false;
+    }
+  }
+
+  async #lookForStrangers(): Promise<void> {
+    if (this.#wish?.guard === undefined || this.#engine.name !== 'nftables') return;
+    this.#reporter.strangers((await this.guardReport()).strangers);
+  }
+}
