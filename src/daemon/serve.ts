@@ -12,7 +12,7 @@ import type { KeepEvent, LeaseKeeper } from '../registry/lease-keeper.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
 import type { WatchedLease } from '../registry/subnet-watch.ts';
-import { type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
+import { type KernelObject, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { Announcement } from './announcement.ts';
 import type { ChosenInterface } from './external-interface.ts';
@@ -268,15 +268,20 @@ export class NetworkService {
       owns: object => before.backend.owns(before.host, object),
     });
     this.#membership = next;
+    // Before the first snapshot nothing has been planned: it will be, by the new membership.
+    if (this.#reconciler.desired.size > 0) this.#replan(next, obsolete);
+    if (publishesOtherwise(before, next)) this.#keeper?.publish(next.host.lease.attrs);
+    void this.#traffic.adopt(next);
+    if (this.#announcement.made) this.#announcement.write(next);
+    this.#rewatch.abort();
+  }
+
+  #replan(next: Membership, obsolete: readonly ObjectKey[]): void {
     const wanted = next.backend.planHost(next.host);
     const keys = new Set(wanted.map(keyOf));
     this.#reconciler.set(wanted);
     this.#take(this.#peers.rehost(next.backend, next.host));
     this.#reconciler.unset(obsolete.filter(key => !keys.has(key)));
-    if (publishesOtherwise(before, next)) this.#keeper?.publish(next.host.lease.attrs);
-    void this.#traffic.adopt(next);
-    if (this.#announcement.made) this.#announcement.write(next);
-    this.#rewatch.abort();
   }
 
   #onKeepEvent(event: KeepEvent): void {

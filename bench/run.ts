@@ -1,0 +1,32 @@
+/**
+ * `npm run bench [-- NAME...]`: runs bench/NAME.ts, or all of them, one after the other. Each answers one question
+ * with one table, and leaves nothing behind.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+
+/** What is no question: this file, and what the others share. */
+const shared = ['run', 'sandbox', 'table'];
+
+const names = globSync('*.ts', { cwd: import.meta.dirname })
+  .map(file => path.basename(file, '.ts'))
+  .filter(name => !shared.includes(name))
+  .sort();
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter(name => !names.includes(name));
+if (unknown.length > 0) {
+  process.stderr.write(`bench: no such bench: ${unknown.join(', ')}; there is ${names.join(', ')}\n`);
+  process.exitCode = 2;
+} else {
+  for (const name of asked.length > 0 ? asked : names) {
+    const child = spawn(process.execPath, [path.join(import.meta.dirname, `${name}.ts`)], {
+      stdio: 'inherit',
+    });
+    const [status] = (await once(child, 'exit')) as [number | null];
+    if (status !== 0) process.exitCode = 1;
+  }
+}
