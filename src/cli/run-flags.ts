@@ -56,7 +56,7 @@ export const runFlags = {
   'ip-masq-exclude': {
     kind: 'strings',
     placeholder: 'CIDR',
-    help: 'do not masquerade what goes there (repeatable; not in flannel)',
+    help: 'do not masquerade what goes there; not in flannel',
   },
   'vtep-filter': {
     kind: 'string',

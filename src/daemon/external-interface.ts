@@ -77,35 +77,61 @@ async function findMatch(
   view: UnderlayView,
   families: readonly Family[],
 ): Promise<Match> {
-  const { iface, ifaceRegex, ifaceCanReach, publicIp, publicIpv6 } = choice;
   const tried: string[] = [];
-  for (const name of iface) {
-    const match = byNameOrAddress(view, name);
-    if (match !== undefined) return match;
-    tried.push(`-iface ${name}`);
+  for (const { flag, find } of wishes(choice, view, families)) {
+    const match = await find();
+    const missing = match === undefined ? undefined : missingFamily(view, match, families);
+    if (match !== undefined && missing === undefined) return match;
+    tried.push(
+      match === undefined ? flag : `${flag} (${match.link.name} has no usable IPv${missing} address)`,
+    );
   }
-  for (const regex of ifaceRegex) {
-    const match = byRegex(view, regex, families);
+  if (tried.length > 0) throw notFound(view, `no interface fits ${tried.join(', ')}`, 'choose one of these');
+  return findUnnamed(choice, view, families);
+}
+
+interface Wish {
+  readonly flag: string;
+  find(): Match | undefined | Promise<Match | undefined>;
+}
+
+/** What the operator named, in the order in which it is tried: one that does not fit gives way to the next. */
+function wishes(choice: InterfaceChoice, view: UnderlayView, families: readonly Family[]): Wish[] {
+  const { iface, ifaceRegex, ifaceCanReach } = choice;
+  const reach = ifaceCanReach === undefined ? [] : [ifaceCanReach];
+  return [
+    ...iface.map(name => ({ flag: `-iface ${name}`, find: () => byNameOrAddress(view, name) })),
+    ...ifaceRegex.map(regex => ({
+      flag: `-iface-regex ${regex.source}`,
+      find: () => byRegex(view, regex, families),
+    })),
+    ...reach.map(target => ({ flag: `-iface-can-reach ${target}`, find: () => byReach(view, target) })),
+  ];
+}
+
+function findUnnamed(choice: InterfaceChoice, view: UnderlayView, families: readonly Family[]): Match {
+  const [flag, named] =
+    choice.publicIp !== undefined ? ['-public-ip', choice.publicIp] : ['-public-ipv6', choice.publicIpv6];
+  if (named !== undefined) {
+    const match = byAddress(view, named, flag);
     if (match !== undefined) return match;
-    tried.push(`-iface-regex ${regex.source}`);
+    throw notFound(
+      view,
+      `no interface holds ${flag} ${named}`,
+      'behind NAT, name the interface with -iface as well',
+    );
   }
-  if (ifaceCanReach !== undefined) {
-    const match = await byReach(view, ifaceCanReach);
-    if (match !== undefined) return match;
-    tried.push(`-iface-can-reach ${ifaceCanReach}`);
-  }
-  if (tried.length > 0)
-    throw notFound(view, `no interface matches ${tried.join(', ')}`, 'choose one of these');
-  const named = publicIp ?? publicIpv6;
-  const match = named === undefined ? byDefaultRoute(view, families) : byAddress(view, named, '-public-ip');
+  const match = byDefaultRoute(view, families);
   if (match !== undefined) return match;
-  if (named === undefined)
-    throw notFound(view, 'there is no default route to tell the interface', 'name it with -iface');
-  throw notFound(
-    view,
-    `no interface holds -public-ip ${named}`,
-    'behind NAT, name the interface with -iface as well',
-  );
+  throw notFound(view, 'there is no default route to tell the interface', 'name it with -iface');
+}
+
+/** The first family of which the match has neither the address that was named nor another. */
+function missingFamily(view: UnderlayView, match: Match, families: readonly Family[]): Family | undefined {
+  return families.find(family => {
+    const named = match.address !== undefined && familyOf(match.address) === family;
+    return !named && bestAddress(view, match.link, family) === undefined;
+  });
 }
 
 function byNameOrAddress(view: UnderlayView, text: string): Match | undefined {

@@ -46,11 +46,17 @@ const flanneld: Readonly<Record<string, string | number | boolean | undefined>> 
   log_backtrace_at: '',
 };
 
-test('every flag of flanneld is there with its default, and two of our own', () => {
+test('every flag of flanneld is there with its default, and four of our own', () => {
   const known = Object.fromEntries(
     Object.entries(runFlags).map(([name, spec]) => [name, 'default' in spec ? spec.default : undefined]),
   );
-  assert.deepEqual(known, { ...flanneld, registry: 'etcd', 'log-format': 'auto' });
+  assert.deepEqual(known, {
+    ...flanneld,
+    registry: 'etcd',
+    'log-format': 'auto',
+    'ip-masq-exclude': undefined,
+    'vtep-filter': 'auto',
+  });
 });
 
 test('the options of an empty command line are flanneld’s defaults', () => {
@@ -74,6 +80,8 @@ test('the options of an empty command line are flanneld’s defaults', () => {
     renewMarginMinutes: 60,
     ipMasq: false,
     ipMasqFullyRandom: true,
+    ipMasqExclude: [],
+    vtepFilter: undefined,
     iptablesForwardRules: true,
     iptablesResyncSeconds: 5,
     healthz: undefined,

@@ -95,6 +95,11 @@ const cases: ReadonlyArray<readonly [string, Partial<InterfaceChoice>, string, (
     'eth1 198.51.100.1 publishes 198.51.100.1',
   ],
   [
+    '-iface: one without address gives way',
+    { iface: ['eth2', 'eth1'] },
+    'eth1 198.51.100.1 publishes 198.51.100.1',
+  ],
+  [
     '-iface-regex on addresses before names',
     { ifaceRegex: [/^198\./] },
     'eth1 198.51.100.1 publishes 198.51.100.1',
@@ -145,7 +150,12 @@ const failures: ReadonlyArray<readonly [string, Partial<InterfaceChoice>, string
     'interface-not-found',
     /203\.0\.113\.7.*NAT/s,
   ],
-  ['an interface without address', { iface: ['eth2'] }, 'interface-without-address', /eth2/],
+  [
+    'an interface without address',
+    { iface: ['eth2'] },
+    'interface-not-found',
+    /eth2 has no usable IPv4 address/,
+  ],
 ];
 for (const [title, choice, code, message] of failures) {
   test(`interface choice fails by name: ${title}`, async () => {
