@@ -8,7 +8,8 @@ const hidden = '***';
  * not given is left out.
  */
 export function printableOptions(options: RunOptions): Readonly<Record<string, unknown>> {
-  const { registry, ifaceRegex, healthz, ...plain } = options;
+  // The endpoints are among the registry's options, where passwords in them are hidden.
+  const { registry, registryEndpoints: _, ifaceRegex, healthz, ...plain } = options;
   const shown: Record<string, unknown> = {
     ...printableRegistry(registry),
     ...plain,

@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   run: () => import('./commands/run.ts'),
   config: () => import('./commands/config.ts'),
   'docker-opts': () => import('./commands/docker-opts.ts'),
+  cleanup: () => import('./commands/cleanup.ts'),
   lab: () => import('./commands/lab.ts'),
   version: () => import('./commands/version.ts'),
 };

@@ -44,9 +44,11 @@ export function readRunOptions(args: readonly string[], environment: Environment
 type RunValues = FlagValues<typeof runFlags>;
 
 function runOptionsOf(values: RunValues, environment: Environment): RunOptions {
+  const registry = registryOptionsOf(values);
   const port = inRange('healthz-port', values['healthz-port'], 0, 65535);
   return {
-    registry: registryOptionsOf(values),
+    registry,
+    registryEndpoints: registry.type === 'etcd' ? registry.endpoints : [],
     iface: values.iface,
     ifaceRegex: values['iface-regex'].map(text => regex('iface-regex', text)),
     ifaceCanReach: address('iface-can-reach', values['iface-can-reach']),

@@ -26,6 +26,36 @@ export function acquireInstanceLock(name: string): InstanceLock {
   });
 }
 
+/** The locks of the devices that this daemon has in hand. */
+export class InstanceLocks {
+  readonly #held = new Map<string, InstanceLock>();
+
+  /**
+   * Holds the locks of exactly these devices; those held already are kept without a gap.
+   * @throws WeftError `already-running`; then what was held before is held still
+   */
+  hold(devices: readonly string[]): void {
+    const fresh = new Map<string, InstanceLock>();
+    try {
+      for (const device of devices)
+        if (!this.#held.has(device)) fresh.set(device, acquireInstanceLock(device));
+    } catch (error) {
+      for (const lock of fresh.values()) lock.close();
+      throw error;
+    }
+    for (const [device, lock] of this.#held) {
+      if (devices.includes(device)) continue;
+      lock.close();
+      this.#held.delete(device);
+    }
+    for (const [device, lock] of fresh) this.#held.set(device, lock);
+  }
+
+  close(): void {
+    this.hold([]);
+  }
+}
+
 function describeProcess(pid: number): string {
   const command = commandLine(pid);
   return command === '' ? `pid ${pid}` : `pid ${pid}, ${command}`;

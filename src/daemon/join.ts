@@ -23,6 +23,8 @@ import { readFileIfThere } from '../sys/files.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { mainTable } from '../wire/route.ts';
 import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
+import { addressesOfEndpoints, guardedOf } from './guarded.ts';
+import type { InstanceLocks } from './instance-lock.ts';
 import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
 
@@ -32,6 +34,7 @@ export interface JoinTools {
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly locks: InstanceLocks;
 }
 
 /** @throws WeftError what only the operator can mend; see {@link isFinal} */
@@ -45,6 +48,7 @@ export async function joinNetwork(
   );
   const { backend, warnings: backendWarnings } = createBackend(config);
   for (const warning of [...warnings, ...backendWarnings]) log.warn({}, warning);
+  tools.locks.hold(backend.devices);
   requireIpv4(config);
   const view = await readUnderlay(tools.socket);
   const chosen = await chooseInterface(options, view, familiesOf(config));
@@ -55,7 +59,8 @@ export async function joinNetwork(
   );
   const own = await acquire(options, tools, config, backend, chosen);
   for (const warning of overlapWarnings(config, hostRoutes(view), own.lease.subnet)) log.warn({}, warning);
-  return { own, membership: { backend, chosen, host: { config, external, lease: own.lease } } };
+  const guarded = guardedOf(view, external.name, await addressesOfEndpoints(options.registryEndpoints));
+  return { own, membership: { guarded, backend, chosen, host: { config, external, lease: own.lease } } };
 }
 
 async function acquire(

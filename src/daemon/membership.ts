@@ -8,21 +8,24 @@ import { describeSubnet } from '../lease/judge.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { stateOf } from '../state/kernel-object.ts';
 import type { ChosenInterface } from './external-interface.ts';
+import type { Guarded } from './peer-table.ts';
 
 export interface Membership {
   readonly backend: Backend;
   readonly host: Host;
   readonly chosen: ChosenInterface;
+  /** What no peer's route may take over. */
+  readonly guarded: readonly Guarded[];
 }
 
 /** The membership over another underlay: the same subnet and MAC, published with the new address. */
 export function overUnderlay(
-  membership: Membership,
-  chosen: ChosenInterface,
+  { backend, host }: Membership,
+  underlay: { readonly chosen: ChosenInterface; readonly guarded: readonly Guarded[] },
   randomMac: () => Mac,
 ): Membership {
-  const { backend, host } = membership;
-  return published({ backend, chosen, host: { ...host, external: chosen.external } }, randomMac);
+  const { external } = underlay.chosen;
+  return published({ ...underlay, backend, host: { ...host, external } }, randomMac);
 }
 
 /**
@@ -34,7 +37,7 @@ export function underConfig(
   config: NetworkConfig,
   randomMac: () => Mac,
 ): { readonly membership: Membership; readonly warnings: readonly string[] } {
-  const { host, chosen } = membership;
+  const { host } = membership;
   const { backend, warnings } = createBackend(config);
   if (backend.type !== membership.backend.type) {
     throw needsRestart(`Backend.Type changed from ${membership.backend.type} to ${backend.type}`);
@@ -48,7 +51,8 @@ export function underConfig(
       `our subnet ${describeSubnet(host.lease.subnet)}, whose addresses containers hold, does not fit it`,
     );
   }
-  return { membership: published({ backend, chosen, host: { ...host, config } }, randomMac), warnings };
+  const next = { ...membership, backend, host: { ...host, config } };
+  return { membership: published(next, randomMac), warnings };
 }
 
 /** True when what peers read of us differs. */
@@ -73,6 +77,12 @@ function needsRestart(why: string): WeftError {
 
 /** True for a config that this host goes on without. */
 export function isRefusal(error: unknown): error is WeftError {
-  const codes = ['config-needs-restart', 'config-invalid', 'backend-unknown', 'backend-not-supported'];
+  const codes = [
+    'config-needs-restart',
+    'config-invalid',
+    'backend-unknown',
+    'backend-not-supported',
+    'already-running',
+  ];
   return codes.some(code => hasCode(error, code));
 }

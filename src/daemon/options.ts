@@ -3,6 +3,8 @@ import type { Prefix } from '../base/prefix.ts';
 
 /** What the operator asked of the daemon, checked. */
 export interface DaemonOptions extends InterfaceChoice {
+  /** The registry's endpoints, such as `http://10.0.0.1:2379`, whose addresses no peer's route may take over. */
+  readonly registryEndpoints: readonly string[];
   /** Path of subnet.env. */
   readonly subnetFile: string;
   /** The lease is renewed this long before it expires, 1 to 1439. */

@@ -41,6 +41,8 @@ export class PeerTable {
   #host: Host;
   /** By registry key, such as `10.2.14.0-24`. */
   readonly #peers = new Map<string, Peer>();
+  /** The keys of those that are refused. */
+  readonly #waiting = new Set<string>();
   readonly #owners = new Map<ObjectKey, string>();
   readonly #claims = new PrefixClaims();
 
@@ -98,8 +100,9 @@ export class PeerTable {
     for (const lease of put) this.#place(lease, change);
     // What was given up may be what a refused peer was waiting for.
     if (change.freed) {
-      for (const { lease, refusal } of [...this.#peers.values()]) {
-        if (refusal !== undefined) this.#place(lease, change);
+      for (const name of [...this.#waiting]) {
+        const lease = this.#peers.get(name)?.lease;
+        if (lease !== undefined) this.#place(lease, change);
       }
     }
     return change.result();
@@ -123,6 +126,7 @@ export class PeerTable {
     if (planned.type === 'refused') {
       this.#release(name, change);
       this.#peers.set(name, { lease, text, keys: [], routed: [], refusal: planned.reason });
+      this.#waiting.add(name);
       if (before?.refusal !== planned.reason) change.refuse(lease, planned.reason);
       return;
     }
@@ -133,6 +137,7 @@ export class PeerTable {
     for (const prefix of before?.routed ?? []) this.#claims.release(prefix);
     for (const prefix of routed) this.#claims.claim(prefix, name);
     this.#peers.set(name, { lease, text, keys, routed, refusal: undefined });
+    this.#waiting.delete(name);
   }
 
   #plan(name: string, lease: Lease): PeerPlan {
@@ -155,6 +160,7 @@ export class PeerTable {
     for (const key of keys) change.drop(key);
     for (const prefix of routed) this.#claims.release(prefix);
     this.#peers.delete(name);
+    this.#waiting.delete(name);
   }
 }
 

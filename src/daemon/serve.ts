@@ -15,8 +15,10 @@ import type { WatchedLease } from '../registry/subnet-watch.ts';
 import { type KernelObject, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { Announcement } from './announcement.ts';
-import type { ChosenInterface } from './external-interface.ts';
+import type { ChosenInterface, UnderlayView } from './external-interface.ts';
+import { addressesOfEndpoints, guardedOf } from './guarded.ts';
 import type { Readiness } from './health.ts';
+import type { InstanceLocks } from './instance-lock.ts';
 import { randomMac, readUnderlay } from './join.ts';
 import { isRefusal, type Membership, overUnderlay, publishesOtherwise, underConfig } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
@@ -33,6 +35,7 @@ export interface ServeTools {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly random: () => number;
+  readonly locks: InstanceLocks;
 }
 
 /** How often the kernel is compared with the plan although nothing happened. */
@@ -40,6 +43,7 @@ const auditMs = 60_000;
 
 /** One host's membership in one network, from the lease to the signal. */
 export class NetworkService {
+  readonly #options: DaemonOptions;
   readonly #tools: ServeTools;
   readonly #reconciler: Reconciler;
   readonly #peers: PeerTable;
@@ -60,10 +64,11 @@ export class NetworkService {
   #announcing: Promise<void> | undefined;
 
   constructor(options: DaemonOptions, tools: ServeTools, membership: Membership, own: OwnLease) {
+    this.#options = options;
     this.#tools = tools;
     this.#membership = membership;
     this.#own = own;
-    this.#peers = new PeerTable(membership.backend, membership.host);
+    this.#peers = new PeerTable(membership.backend, membership.host, membership.guarded);
     this.#leaseExpiresAtMs = own.expiresAtMonotonicMs ?? Number.POSITIVE_INFINITY;
     this.#announcement = new Announcement(options, tools.log);
     this.#traffic = TrafficRules.open(options, tools, membership);
@@ -74,7 +79,7 @@ export class NetworkService {
         choice: options,
         families: familiesOf(membership.host.config),
         read: () => readUnderlay(tools.socket),
-        onChange: chosen => this.#onUnderlay(chosen),
+        onChange: (chosen, view) => void this.#onUnderlay(chosen, view),
       },
       membership.chosen,
     );
@@ -231,14 +236,15 @@ export class NetworkService {
     this.#underlay.notice(event);
   }
 
-  #onUnderlay(chosen: ChosenInterface): void {
+  async #onUnderlay(chosen: ChosenInterface, view: UnderlayView): Promise<void> {
     const { external, publicIp } = chosen;
     const { name, mtuBytes } = external;
     this.#tools.log.warn(
       { interface: name, publicIp, mtu: mtuBytes },
       'the underlay has changed: following it',
     );
-    this.#adopt(overUnderlay(this.#membership, chosen, randomMac));
+    const guarded = guardedOf(view, name, await addressesOfEndpoints(this.#options.registryEndpoints));
+    this.#adopt(overUnderlay(this.#membership, { chosen, guarded }, randomMac));
   }
 
   #onConfig(event: ConfigEvent): void {
@@ -250,6 +256,7 @@ export class NetworkService {
     if (JSON.stringify(event.config) === JSON.stringify(this.#membership.host.config)) return;
     try {
       const { membership, warnings } = underConfig(this.#membership, event.config, randomMac);
+      this.#tools.locks.hold(membership.backend.devices);
       for (const warning of [...event.warnings, ...warnings]) log.warn({}, warning);
       log.info({}, 'the network config has changed: following it');
       this.#adopt(membership);
@@ -280,7 +287,7 @@ export class NetworkService {
     const wanted = next.backend.planHost(next.host);
     const keys = new Set(wanted.map(keyOf));
     this.#reconciler.set(wanted);
-    this.#take(this.#peers.rehost(next.backend, next.host));
+    this.#take(this.#peers.rehost(next.backend, next.host, next.guarded));
     this.#reconciler.unset(obsolete.filter(key => !keys.has(key)));
   }
 

@@ -19,7 +19,7 @@ export interface UnderlayWatchOptions {
   readonly signal: AbortSignal;
   read(): Promise<UnderlayView>;
   /** The choice is another one than before. */
-  onChange(chosen: ChosenInterface): void;
+  onChange(chosen: ChosenInterface, view: UnderlayView): void;
 }
 
 /** DHCP clients and interface managers change several things in a row. */
@@ -58,12 +58,13 @@ export class UnderlayWatch {
   async #choose(): Promise<void> {
     const { log, onChange } = this.#options;
     try {
-      const chosen = await this.#again();
+      const view = await this.#options.read();
+      const chosen = await this.#again(view);
       if (this.#problem !== '') log.info({ interface: chosen.external.name }, 'the underlay is there again');
       this.#problem = '';
       if (sameChoice(chosen, this.#current)) return;
       this.#current = chosen;
-      onChange(chosen);
+      onChange(chosen, view);
     } catch (error) {
       const problem = describeError(error);
       if (problem !== this.#problem)
@@ -73,9 +74,8 @@ export class UnderlayWatch {
   }
 
   /** By the operator's rules; by number when only the name has changed. */
-  async #again(): Promise<ChosenInterface> {
-    const { choice, families, read } = this.#options;
-    const view = await read();
+  async #again(view: UnderlayView): Promise<ChosenInterface> {
+    const { choice, families } = this.#options;
     try {
       return await chooseInterface(choice, view, families);
     } catch (error) {

@@ -1,6 +1,8 @@
-import { type Prefix, prefixCovers, prefixesOverlap } from '../base/prefix.ts';
-import type { Lease, Subnet } from './lease.ts';
+import type { IpAddress } from '../base/ip.ts';
+import { type Prefix, prefixContains, prefixCovers, prefixesOverlap } from '../base/prefix.ts';
+import type { Lease, LeaseAttrs, Subnet } from './lease.ts';
 import type { NetworkConfig } from './network-config.ts';
+import { specialUseOfAddress, specialUseOfSubnet } from './special-prefixes.ts';
 
 /**
  * Whether a peer's lease may be followed: `ok`, or why not, as the rest of a sentence that begins with the
@@ -14,8 +16,11 @@ export function judgeLease(config: NetworkConfig, own: Lease, lease: Lease): 'ok
   return (
     refuseOutside('Network', config.network, ipv4) ??
     refuseOutside('IPv6Network', config.ipv6Network, ipv6) ??
+    refuseSpecial({ ipv4, ipv6 }) ??
     refuseOwn(own, { ipv4, ipv6 }) ??
     refuseOwnAddress(own, lease) ??
+    refuseSpecialAddress(lease) ??
+    refuseSwallowed(own, { ipv4, ipv6 }, lease) ??
     'ok'
   );
 }
@@ -51,6 +56,31 @@ function refuseOwnAddress(own: Lease, lease: Lease): string | undefined {
     publicIpv6 !== undefined && lease.attrs.publicIpv6 === publicIpv6 ? publicIpv6 : undefined,
   ].find(ours => ours !== undefined);
   return address === undefined ? undefined : `publishes our own address ${address}`;
+}
+
+function refuseSpecial({ ipv4, ipv6 }: Subnet): string | undefined {
+  const use = [ipv4, ipv6].map(prefix => prefix && specialUseOfSubnet(prefix)).find(Boolean);
+  return use === undefined ? undefined : `overlaps what no host can lease (${use})`;
+}
+
+function refuseSpecialAddress({ attrs }: Lease): string | undefined {
+  const address = addressesOf(attrs).find(one => specialUseOfAddress(one) !== undefined);
+  if (address === undefined) return undefined;
+  return `publishes ${address}, which is no address of a host (${specialUseOfAddress(address)})`;
+}
+
+/** What leads to a tunnel's ends must not lead through a tunnel. */
+function refuseSwallowed(own: Lease, subnet: Subnet, { attrs }: Lease): string | undefined {
+  const within = (place: Subnet, address: IpAddress): boolean =>
+    [place.ipv4, place.ipv6].some(prefix => prefix !== undefined && prefixContains(prefix, address));
+  const ours = addressesOf(own.attrs).find(address => within(subnet, address));
+  if (ours !== undefined) return `would take our own address ${ours} away`;
+  const theirs = addressesOf(attrs).find(address => within(subnet, address) || within(own.subnet, address));
+  return theirs === undefined ? undefined : `publishes ${theirs}, which is an address of a subnet`;
+}
+
+function addressesOf({ publicIp, publicIpv6 }: LeaseAttrs): IpAddress[] {
+  return [publicIp, publicIpv6].filter(address => address !== undefined);
 }
 
 function overlap(one: Prefix | undefined, other: Prefix | undefined): boolean {

@@ -48,7 +48,7 @@ export function parseFile(bytes: Uint8Array): FileEntry {
   const { revision, expires } = parsed;
   const expiresAtMs = expires === undefined ? undefined : Date.parse(expires);
   if (Number.isNaN(expiresAtMs)) throw malformed(`"expires" is ${JSON.stringify(expires)}, expected a date`);
-  const value = parsed.text ?? valueText(text) ?? JSON.stringify(parsed.value);
+  const value = parsed.text ?? valueText(text) ?? textOf(parsed.value);
   return { value, revision: BigInt(revision), expiresAtMs };
 }
 
@@ -79,6 +79,15 @@ function valueText(text: string): string | undefined {
   if (head === undefined || !text.endsWith('\n}\n')) return undefined;
   const value = text.slice(head.length, -'\n}\n'.length);
   return tryParse(value) === undefined ? undefined : value;
+}
+
+/** Older versions of Node recurse when they write JSON, not when they read it: so deep nesting is met only here. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw malformed('its value is nested too deeply', cause);
+  }
 }
 
 /** Fatal: half a character means half a file. A byte order mark, as some editors write, is no part of the value. */

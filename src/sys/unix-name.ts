@@ -43,20 +43,31 @@ export function claimUnixName(name: string): UnixName | undefined {
 
 const EADDRINUSE = 98;
 
+/** The abstract names that begin so and are held in this network namespace. */
+export function heldUnixNames(start: string): string[] {
+  return listed().flatMap(({ name }) => (name.startsWith(start) ? [name] : []));
+}
+
 /**
  * The process that holds the name; undefined when nobody does, or when we may not see it: another pid namespace, or
  * another user's process and we are not root.
  */
 export function holderOfUnixName(name: string): number | undefined {
-  const line = readFileSync('/proc/thread-self/net/unix', 'utf8')
-    .split('\n')
-    .find(one => one.endsWith(` @${name}`));
-  const inode = line?.trim().split(/\s+/)[6];
+  const inode = listed().find(one => one.name === name)?.inode;
   if (inode === undefined) return undefined;
   return readdirSync('/proc')
     .filter(entry => /^\d+$/.test(entry))
     .map(Number)
     .find(pid => holds(pid, `socket:[${inode}]`));
+}
+
+/** Lines end in the inode's number and, for what has a name, that; `@` stands for the NUL in front of abstract ones. */
+function listed(): Array<{ readonly name: string; readonly inode: string }> {
+  const lines = readFileSync('/proc/thread-self/net/unix', 'utf8').split('\n');
+  return lines.flatMap(line => {
+    const [, inode, name] = /^(?:\S+\s+){6}(\d+) @(.*)$/.exec(line) ?? [];
+    return inode === undefined || name === undefined ? [] : [{ inode, name }];
+  });
 }
 
 function holds(pid: number, target: string): boolean {

@@ -20,6 +20,7 @@ const needed: Readonly<Record<string, string>> = {
   nftables: 'nft',
   openssl: 'openssl',
   procps: 'sysctl',
+  systemd: 'systemd-analyze',
   'util-linux': 'setpriv',
 };
 

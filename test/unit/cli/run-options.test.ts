@@ -71,6 +71,7 @@ test('the options of an empty command line are flanneld’s defaults', () => {
       username: '',
       password: '',
     },
+    registryEndpoints: ['http://127.0.0.1:4001', 'http://127.0.0.1:2379'],
     iface: [],
     ifaceRegex: [],
     ifaceCanReach: undefined,
@@ -100,7 +101,7 @@ interface Taken {
 const taken: Readonly<Record<string, Taken>> = {
   'a directory as the registry': {
     args: ['-registry', 'dir:/srv/weft'],
-    options: { registry: { type: 'dir', path: '/srv/weft' } },
+    options: { registry: { type: 'dir', path: '/srv/weft' }, registryEndpoints: [] },
   },
   'interfaces in their order': {
     args: ['-iface', 'eth1', '--iface=10.0.0.1', '-iface-regex', '^10\\.'],
@@ -139,7 +140,12 @@ const taken: Readonly<Record<string, Taken>> = {
   variables: {
     args: ['-iface=eth0'],
     environment: { FLANNELD_IFACE: 'eth9', FLANNELD_SUBNET_FILE: '/tmp/s', FLANNELD_REGISTRY: 'dir:r' },
-    options: { iface: ['eth0'], subnetFile: '/tmp/s', registry: { type: 'dir', path: 'r' } },
+    options: {
+      iface: ['eth0'],
+      subnetFile: '/tmp/s',
+      registry: { type: 'dir', path: 'r' },
+      registryEndpoints: [],
+    },
   },
   "systemd's socket": {
     args: [],
