@@ -45,6 +45,7 @@ export async function apply(socket: NetlinkSocket, steps: readonly Step[]): Prom
       const request = requests[index];
       const outcome = request instanceof WeftError ? undefined : outcomes.next().value;
       if (outcome?.ok === true || isGone(step, outcome?.error)) done.push(step);
+      else if (await remakeInstead(socket, step, devices, outcome?.error)) done.push(step);
       else failed.push({ step, error: outcome?.error ?? (request as WeftError) });
     }
   }
@@ -73,6 +74,24 @@ async function missingForRemake(
         .filter(other => other !== name)
         .map(other => devices.of(other)),
   );
+}
+
+/** Old kernels refuse to change what newer ones change while it runs: there the device is made anew. */
+async function remakeInstead(
+  socket: NetlinkSocket,
+  { verb, object }: Step,
+  devices: DeviceNumbers,
+  error: WeftError | undefined,
+): Promise<boolean> {
+  if (verb !== 'replace' || object.type !== 'link' || !(error instanceof NetlinkError)) return false;
+  if (!['EOPNOTSUPP', 'EINVAL'].includes(error.errnoName)) return false;
+  const { name } = object.value;
+  const requests = attempt(() => [
+    links.requests.delete({ name, index: devices.of(name) }),
+    links.requests.add(numbered(object.value, devices)),
+  ]);
+  if (requests instanceof WeftError) return false;
+  return (await socket.requestAll(requests)).every(outcome => outcome.ok);
 }
 
 /** Groups for one send each: link steps alone, runs of others together. */

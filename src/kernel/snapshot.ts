@@ -1,4 +1,5 @@
 import { type KernelObject, type KernelState, type LinkName, stateOf } from '../state/kernel-object.ts';
+import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import type { Link } from '../wire/link.ts';
 import type { LinkKind } from '../wire/link-kind.ts';
@@ -29,7 +30,7 @@ export async function snapshot(socket: NetlinkSocket, devices: readonly LinkName
   const nameOf = namesOf(all);
   const wanted = all.filter(link => devices.includes(link.name));
   const found: MonitoredObject[] = wanted.map(value => ({ type: 'link', value }));
-  for (const { index: dev } of wanted) found.push(...(await objectsOn(socket, dev)));
+  for (const { index: dev } of wanted) for (const object of await objectsOn(socket, dev)) found.push(object);
   return {
     state: stateOf(found.map(object => modelOf(object, nameOf))),
     links: new Map(all.map(link => [link.name, link])),
@@ -92,7 +93,8 @@ async function objectsOn(socket: NetlinkSocket, dev: IfIndex): Promise<Monitored
   ];
 }
 
-/** Next-hop objects came with Linux 5.3; before, their dump is refused. */
-function absentOnOldKernels(): [] {
-  return [];
+/** Next-hop objects came with Linux 5.3; before, the kernel does not know what is asked. */
+function absentOnOldKernels(error: unknown): [] {
+  if (error instanceof NetlinkError && ['EOPNOTSUPP', 'EINVAL'].includes(error.errnoName)) return [];
+  throw error;
 }

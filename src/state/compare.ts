@@ -44,8 +44,10 @@ function compareLinks(desired: LinkSpec<LinkName>, actual: LinkSpec<LinkName>): 
   ];
 }
 
-/** What a VXLAN device is by birth (drivers/net/vxlan/vxlan_core.c vxlan_nl2conf, `changelink`). */
-const fixedVxlanFields = ['vni', 'dev', 'local', 'port', 'gbp', 'l2miss'] as const;
+/** What a VXLAN device is by birth (drivers/net/vxlan/vxlan_core.c vxlan_nl2conf refuses to change it). */
+const fixedVxlanFields = ['vni', 'port', 'gbp', 'l2miss'] as const;
+/** What can change while it runs, and packets with it; old kernels refuse some, then it is made anew. */
+const liveVxlanFields = ['dev', 'local', 'learning'] as const;
 
 function compareKinds(desired: LinkKind<LinkName>, actual: LinkKind<LinkName> | undefined): Difference[] {
   if (desired.kind !== actual?.kind) {
@@ -55,7 +57,7 @@ function compareKinds(desired: LinkKind<LinkName>, actual: LinkKind<LinkName> | 
   return [
     ...named(desired, actual, fixedVxlanFields, true),
     ...exactly(desired, actual, ['group'], true),
-    ...named(desired, actual, ['learning'], false),
+    ...named(desired, actual, liveVxlanFields, false),
   ];
 }
 
@@ -69,11 +71,18 @@ export function linkChange(
     changed.has(field),
   );
   const { kind } = desired;
+  const live = liveVxlanFields.filter(field => changed.has(field));
   return {
     name: desired.name,
     ...Object.fromEntries(plain.map(field => [field, desired[field]])),
-    ...(kind?.kind === 'vxlan' && changed.has('learning')
-      ? { kind: { kind: 'vxlan', vni: kind.vni, learning: kind.learning } }
+    ...(kind?.kind === 'vxlan' && live.length > 0
+      ? {
+          kind: {
+            kind: 'vxlan',
+            vni: kind.vni,
+            ...Object.fromEntries(live.map(field => [field, kind[field]])),
+          },
+        }
       : {}),
   };
 }
@@ -95,26 +104,24 @@ function compareNeighbours(desired: Neighbour<LinkName>, actual: Neighbour<LinkN
 }
 
 function compareRoutes(desired: Route<LinkName>, actual: Route<LinkName>): Difference[] {
-  const full = {
-    type: 'unicast',
-    onlink: false,
-    protocol: 'boot',
-    ...desired,
-    scope: effectiveScope(desired),
-  } as const;
+  const [full, seen] = [fullRoute(desired), fullRoute(actual)];
   // A route by next-hop object is read back with that object's gateway and device as well.
   const way =
     desired.nextHopId === undefined
       ? (['gateway', 'dev', 'onlink', 'nextHopId'] as const)
       : (['nextHopId'] as const);
-  const differences = named(
-    full,
-    actual,
-    ['type', 'preferredSource', 'protocol', 'scope', 'mtuBytes'],
-    false,
-  );
-  if (way.length === 1) return [...differences, ...named(full, actual, way, false)];
-  return [...differences, ...exactly(full, actual, way)];
+  const differences = [
+    ...named(full, seen, ['type', 'protocol', 'scope'], false),
+    // A source or an MTU that nobody asked for misleads packets as much as a wrong one.
+    ...exactly(full, seen, ['preferredSource', 'mtuBytes']),
+  ];
+  if (way.length === 1) return [...differences, ...named(full, seen, way, false)];
+  return [...differences, ...exactly(full, seen, way)];
+}
+
+/** With the defaults that an asker may leave out and the kernel tells. */
+function fullRoute(route: Route<LinkName>): Route<LinkName> {
+  return { type: 'unicast', onlink: false, protocol: 'boot', ...route, scope: effectiveScope(route) };
 }
 
 /** Differences in the fields that `desired` gives. */

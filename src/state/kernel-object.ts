@@ -3,6 +3,7 @@
  * before its devices have numbers.
  */
 import { isMulticastMac, zeroMac } from '../base/mac.ts';
+import { prefixFamily } from '../base/prefix.ts';
 import type { Address } from '../wire/address.ts';
 import type { LinkSpec } from '../wire/link.ts';
 import type { FdbEntry, Neighbour } from '../wire/neighbour.ts';
@@ -22,7 +23,7 @@ export type KernelObject =
 
 export type ObjectType = KernelObject['type'];
 
-/** Identity of an object: two objects with one key cannot be in the kernel together. */
+/** Identity of an object: of two with one key, the kernel lets one be in force. */
 export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
 
 /** Desired or observed kernel state. */
@@ -56,9 +57,21 @@ function identity(object: KernelObject): string {
     case 'neighbour':
       return `${object.value.dev} ${object.value.dst}`;
     case 'route':
-      return `${object.value.table ?? mainTable} ${object.value.dst} ${object.value.metric ?? 0} ${object.value.tos ?? 0}`;
+      return routeIdentity(object.value);
   }
 }
+
+function routeIdentity({
+  table = mainTable,
+  dst,
+  metric = defaultMetric[prefixFamily(dst)],
+  tos = 0,
+}: Route<LinkName>): string {
+  return `${table} ${dst} ${metric} ${tos}`;
+}
+
+/** What the kernel makes of a route without one (net/ipv6/route.c: IP6_RT_PRIO_USER). */
+const defaultMetric = { 4: 0, 6: 1024 } as const;
 
 /** A unicast MAC lies behind one VTEP; group MACs and the all-zero default may have many (vxlan_fdb_append). */
 function fdbIdentity({ dev, lladdr, dst, vlan, table = 'self' }: FdbEntry<LinkName>): string {

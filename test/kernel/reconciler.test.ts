@@ -209,6 +209,40 @@ for (const [title, commands] of drifts) {
   });
 }
 
+test('another underlay address is taken over by the running device, with everything on it', async t => {
+  const { netns, reconciler } = await bench(t);
+  reconciler.set([link, address, ...peer(14)]);
+  await reconciler.settled();
+  const before = (await netns.run('ip -o link show flannel.1')).split(':')[0];
+  await netns.run('ip address add 192.0.2.9/24 dev eth0');
+  const moved = {
+    ...link,
+    value: { ...link.value, kind: { ...link.value.kind, local: parseIp('192.0.2.9') } },
+  };
+  reconciler.set([moved as KernelObject]);
+  assert.deepEqual(await reconciler.settled(), { added: 0, replaced: 1, deleted: 0 });
+  assert.match(await netns.run('ip -d link show flannel.1'), /local 192\.0\.2\.9 /);
+  assert.equal((await netns.run('ip -o link show flannel.1')).split(':')[0], before, 'it is the same device');
+});
+
+test('an IPv6 route, to which the kernel gives a metric, is made once and stays', async t => {
+  const { netns, reconciler, listen } = await bench(t);
+  listen();
+  const route: KernelObject = {
+    type: 'route',
+    value: { dst: parsePrefix('fd00:2:0:e::/64'), gateway: parseIp('fd00:2:0:e::'), dev, onlink: true },
+  };
+  reconciler.set([link, address, route]);
+  await reconciler.settled();
+  const before = await netns.run('ip -6 route show dev flannel.1');
+  assert.match(before, /^fd00:2:0:e::\/64 via fd00:2:0:e:: metric 1024 onlink/m);
+  reconciler.resync();
+  assert.deepEqual(await reconciler.settled(), { added: 0, replaced: 0, deleted: 0 });
+  reconciler.unset([keyOf(route)]);
+  assert.equal((await reconciler.settled()).deleted, 1);
+  assert.doesNotMatch(await netns.run('ip -6 route show dev flannel.1'), /fd00:2/);
+});
+
 test('foreign things on our device and elsewhere stay as they are', async t => {
   const { netns, reconciler } = await bench(t);
   reconciler.set([link, address, ...peer(14)]);

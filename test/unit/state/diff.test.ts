@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { parseIp } from '../../../src/base/ip.ts';
 import { parseMac } from '../../../src/base/mac.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
+import { compare } from '../../../src/state/compare.ts';
 import { stepCommand, stepReason } from '../../../src/state/describe.ts';
 import { diff, type Step } from '../../../src/state/diff.ts';
 import { type KernelObject, keyOf, stateOf } from '../../../src/state/kernel-object.ts';
@@ -176,4 +177,10 @@ test('a route counts as right only with the same way, whatever else is equal', (
     assert.equal(commands([wanted], [actual]).length, 1, JSON.stringify(change));
   }
   assert.equal(commands([wanted], [readBack(wanted)]).length, 0);
+});
+
+test('every object serves as itself', () => {
+  for (const object of [vtep, address, ...peer(14), ...peer(15).map(readBack)]) {
+    assert.deepEqual(compare(object, object), [], object.type);
+  }
 });
