@@ -85,8 +85,10 @@ function refuseUnsupported(values: RunValues): void {
 /** Go's parser stops at the first positional argument, so flags behind one are lost without a word. */
 function ignoredArguments({ rest }: ParsedFlags<typeof runFlags>): string[] {
   if (rest.length === 0) return [];
-  const hint = rest.some(text => text.startsWith('-')) ? '; flags must come before it' : '';
-  return [`ignored, as flanneld does, from the first argument that is no flag: ${rest.join(' ')}${hint}`];
+  // Never the values: one may be a password.
+  const flags = rest.filter(text => text.startsWith('-')).map(text => text.replace(/=.*$/s, ''));
+  const lost = flags.length === 0 ? '' : `, and with it ${flags.join(' ')}; flags must come before it`;
+  return [`ignored, as flanneld does: ${rest[0]}, the first argument that is no flag${lost}`];
 }
 
 function inRange(name: string, value: number, low: number, high: number): number {

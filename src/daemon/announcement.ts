@@ -14,6 +14,7 @@ export class Announcement {
   readonly #options: DaemonOptions;
   readonly #log: Log;
   #written = '';
+  #problem = '';
 
   constructor(options: DaemonOptions, log: Log) {
     this.#options = options;
@@ -25,28 +26,35 @@ export class Announcement {
     return this.#written !== '';
   }
 
+  /** Why subnet.env does not say what it shall; '' when it does. */
+  get problem(): string {
+    return this.#problem;
+  }
+
   /**
-   * Writes subnet.env and says READY as soon as `problem` has nothing to object; tries until then.
-   * @param problem why the network does not work yet
+   * Writes subnet.env as soon as `objection` has none, the first time says that the network is ready, and tries until
+   * then. Called again when the membership has changed; one call under way serves all.
+   * @param objection why the network does not work yet
    */
   async make(
     membership: () => Membership,
-    problem: () => string | undefined,
+    objection: () => string | undefined,
     { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
   ): Promise<void> {
-    for (let told = false; !signal.aborted && !this.made; told = true) {
-      const objection = problem() ?? this.write(membership());
-      if (objection === undefined) break;
-      if (!told) this.#log.error({ problem: objection }, 'not ready: trying again until it works');
+    for (let told = false; !signal.aborted; told = true) {
+      this.#problem = objection() ?? this.#write(membership()) ?? '';
+      if (this.#problem === '') return;
+      if (!told)
+        this.#log.error(
+          { problem: this.#problem },
+          `${this.made ? 'subnet.env is not as it shall be' : 'not ready'}: trying again until it works`,
+        );
       await clock.sleep(retryMs, { signal }).catch(() => {});
     }
-    if (!this.made) return;
-    this.#log.info({ subnetFile: this.#options.subnetFile }, 'ready');
-    this.#tellServiceManager();
   }
 
-  /** Writes subnet.env when it shall say something else than it does; gives the problem when that failed. */
-  write({ backend, host }: Membership): string | undefined {
+  /** Gives the problem when the file could not be written. */
+  #write({ backend, host }: Membership): string | undefined {
     const { subnetFile, ipMasq } = this.#options;
     const mtuBytes = backend.containerMtuBytes(host.external);
     const text = formatSubnetEnv({ config: host.config, subnet: host.lease.subnet, mtuBytes, ipMasq });
@@ -56,14 +64,21 @@ export class Announcement {
     } catch (error) {
       return describeError(error);
     }
-    if (this.made) {
+    const first = !this.made;
+    this.#written = text;
+    if (first) this.#tellReady();
+    else {
       this.#log.warn(
         { subnetFile, mtu: mtuBytes },
         'subnet.env has changed: restart Docker, running containers keep the old MTU',
       );
     }
-    this.#written = text;
     return undefined;
+  }
+
+  #tellReady(): void {
+    this.#log.info({ subnetFile: this.#options.subnetFile }, 'ready');
+    this.#tellServiceManager();
   }
 
   #tellServiceManager(): void {

@@ -41,11 +41,13 @@ export async function runDaemon(
   // Whatever ends the daemon, a signal or an error, ends all that runs in it.
   const ending = AbortSignal.any([signal, scope.signal]);
   let joined = false;
+  let reload = (): void => log.info({}, 'SIGHUP: the network is not joined yet, nothing to look at again');
+  onReload(() => reload());
   let readiness = (): Readiness => ({ ready: false, reason: 'no lease yet' });
   try {
     requireCapabilities();
     if (options.healthz !== undefined) {
-      const server = await serveHealth(options.healthz, () => readiness());
+      const server = await serveHealth(options.healthz, () => readiness(), log);
       scope.defer('health listener', () => void server.close().closeAllConnections());
     }
     const socket = scope.own('netlink socket', NetlinkSocket.open());
@@ -58,7 +60,7 @@ export async function runDaemon(
     const service = new NetworkService(options, all, membership, own);
     readiness = () => service.readiness();
     joined = true;
-    onReload(() => service.reload());
+    reload = () => service.reload();
     await service.run(options.renewMarginMinutes * 60);
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -7,27 +7,24 @@ import type { UnderlayView } from './external-interface.ts';
 import type { Guarded } from './peer-table.ts';
 
 /**
- * The prefixes that are on the link at the external interface, its own addresses, its gateways, and the registry's
- * addresses. Only the external interface's: an old docker0 with the subnet of a peer must not keep that peer away.
+ * The prefixes that are on the link at the external interface, its own addresses, and its gateways. Only the external interface's: an old docker0 with the subnet of a peer must not keep that peer away.
  */
-export function guardedOf(
-  { links, addresses, routes }: UnderlayView,
-  external: LinkName,
-  registry: readonly IpAddress[],
-): Guarded[] {
+export function guardedOf({ links, addresses, routes }: UnderlayView, external: LinkName): Guarded[] {
   const index = links.find(link => link.name === external)?.index;
   const there = routes.filter(route => route.dev === index && route.type === 'unicast');
   const own = addresses.filter(({ dev }) => dev === index).map(({ local }) => local);
   const gateways = there.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
   const onLink = there.filter(({ gateway }) => gateway === undefined).map(({ dst }) => dst);
-  const hosts = (what: string, all: readonly IpAddress[]): Guarded[] =>
-    all.map(address => ({ what, prefix: hostPrefix(address) }));
   return [
-    ...hosts('our own address', own),
-    ...hosts("the registry's address", registry),
-    ...hosts('our gateway', gateways),
+    ...own.map(address => ({ what: 'our own address', prefix: hostPrefix(address) })),
+    ...gateways.map(address => ({ what: 'our gateway', prefix: hostPrefix(address) })),
     ...onLink.map(prefix => ({ what: 'the underlay', prefix })),
   ];
+}
+
+/** The same for the registry: without it no host hears of another. */
+export function guardedRegistry(addresses: readonly IpAddress[]): Guarded[] {
+  return addresses.map(address => ({ what: "the registry's address", prefix: hostPrefix(address) }));
 }
 
 /** The addresses of etcd endpoints such as `http://10.0.0.1:2379`; a name that is not found now has none. */

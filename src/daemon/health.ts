@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { WeftError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 
 /** What /readyz asks. */
 export interface Readiness {
@@ -15,6 +16,7 @@ export interface Readiness {
 export async function serveHealth(
   address: { readonly ip: string; readonly port: number },
   readiness: () => Readiness,
+  log: Log,
 ): Promise<Server> {
   const server = createServer((request, response) => {
     const answer = answerTo(request.url ?? '/', readiness);
@@ -26,6 +28,8 @@ export async function serveHealth(
       server.once('error', reject);
       server.listen(address.port, address.ip, resolve);
     });
+    // Such as EMFILE when a connection is taken: no reason to end the network.
+    server.on('error', error => log.warn({ error }, 'the health listener had a problem'));
     return server;
   } catch (cause) {
     throw new WeftError(

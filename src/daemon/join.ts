@@ -20,10 +20,11 @@ import { parseSubnetEnv } from '../lease/subnet-env.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
 import { readFileIfThere } from '../sys/files.ts';
+import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { mainTable } from '../wire/route.ts';
 import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
-import { addressesOfEndpoints, guardedOf } from './guarded.ts';
+import { guardedOf } from './guarded.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
@@ -59,7 +60,7 @@ export async function joinNetwork(
   );
   const own = await acquire(options, tools, config, backend, chosen);
   for (const warning of overlapWarnings(config, hostRoutes(view), own.lease.subnet)) log.warn({}, warning);
-  const guarded = guardedOf(view, external.name, await addressesOfEndpoints(options.registryEndpoints));
+  const guarded = guardedOf(view, external.name);
   return { own, membership: { guarded, backend, chosen, host: { config, external, lease: own.lease } } };
 }
 
@@ -147,9 +148,16 @@ export async function readUnderlay(socket: NetlinkSocket): Promise<UnderlayView>
     links: await links.list(socket),
     addresses: await addresses.list(socket),
     routes: await routes.list(socket, { table: mainTable }),
-    routeTo: (target: IpAddress) => routes.get(socket, target).catch(() => undefined),
+    routeTo: (target: IpAddress) => routes.get(socket, target).catch(absentIfUnreachable),
   };
 }
+
+function absentIfUnreachable(error: unknown): undefined {
+  if (error instanceof NetlinkError && unreachable.includes(error.errnoName)) return undefined;
+  throw error;
+}
+
+const unreachable = ['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL'];
 
 function hostRoutes({ links: all, routes: table }: UnderlayView): Parameters<typeof overlapWarnings>[1] {
   const names = new Map(all.map(link => [link.index, link.name]));

@@ -58,6 +58,11 @@ export class PeerTable {
     return [...this.#peers.values()].filter(peer => peer.refusal === undefined).length;
   }
 
+  /** All leases, in use or refused. */
+  get leases(): Lease[] {
+    return [...this.#peers.values()].map(peer => peer.lease);
+  }
+
   get refusals(): ReadonlyArray<{ readonly lease: Lease; readonly reason: string }> {
     return [...this.#peers.values()].flatMap(({ lease, refusal }) =>
       refusal === undefined ? [] : [{ lease, reason: refusal }],
@@ -87,7 +92,7 @@ export class PeerTable {
     this.#backend = backend;
     this.#host = host;
     this.#guarded = guarded;
-    const leases = [...this.#peers.values()].map(peer => peer.lease);
+    const leases = this.leases;
     const change = new Change(this.#owners);
     for (const lease of leases) this.#release(formatSubnetKey(lease.subnet), change);
     for (const lease of leases) this.#place(lease, change);

@@ -1,28 +1,26 @@
-/** Life in the network: peers come and go, the lease is kept, the underlay and the config change, the kernel follows. */
+/** Life in the network: the lease is kept, peers, underlay and config are followed, and the kernel follows them. */
 import { familiesOf } from '../backend/vtep.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
+import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import { type KernelEvent, monitor } from '../kernel/monitor.ts';
 import { describeSubnet } from '../lease/judge.ts';
-import type { Lease, Subnet } from '../lease/lease.ts';
-import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { ConfigEvent } from '../registry/config-watch.ts';
 import type { KeepEvent, LeaseKeeper } from '../registry/lease-keeper.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
-import type { WatchedLease } from '../registry/subnet-watch.ts';
-import { type KernelObject, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
+import { deviceOf, type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { Announcement } from './announcement.ts';
 import type { ChosenInterface, UnderlayView } from './external-interface.ts';
-import { addressesOfEndpoints, guardedOf } from './guarded.ts';
+import { addressesOfEndpoints, guardedOf, guardedRegistry } from './guarded.ts';
 import type { Readiness } from './health.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import { randomMac, readUnderlay } from './join.ts';
 import { isRefusal, type Membership, overUnderlay, publishesOtherwise, underConfig } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
-import { type PeerChange, PeerTable } from './peer-table.ts';
+import { PeerFollower } from './peer-follower.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
 import { TrafficRules } from './traffic.ts';
@@ -38,48 +36,56 @@ export interface ServeTools {
   readonly locks: InstanceLocks;
 }
 
-/** How often the kernel is compared with the plan although nothing happened. */
+/** How often the kernel and the underlay are looked at although nothing happened. */
 const auditMs = 60_000;
+const retireCheckMs = 100;
+/** After a change of config all hosts read the leases again: not all in the same instant. */
+const rereadSpreadMs = 1000;
 
 /** One host's membership in one network, from the lease to the signal. */
 export class NetworkService {
   readonly #options: DaemonOptions;
   readonly #tools: ServeTools;
+  readonly #own: OwnLease;
+  readonly #traffic: TrafficRules;
   readonly #reconciler: Reconciler;
-  readonly #peers: PeerTable;
+  readonly #peers: PeerFollower;
   readonly #underlay: UnderlayWatch;
   readonly #announcement: Announcement;
-  readonly #traffic: TrafficRules;
-  /** Peers that the guard is about to let in, by registry key. */
-  readonly #admitting = new Map<string, Lease>();
-  readonly #own: OwnLease;
-  /** Devices of a plan that is no longer in force: what is ours on them still has to go. */
-  readonly #retired: Array<{ readonly devices: readonly LinkName[]; owns(object: KernelObject): boolean }> =
-    [];
+  /** Devices of plans that are no longer in force, until they are gone. */
+  readonly #retired = new Set<{ readonly devices: readonly LinkName[]; readonly plan: Membership }>();
   #membership: Membership;
   #keeper: LeaseKeeper | undefined;
   #rewatch = new AbortController();
+  /** Resolved in the background: DNS may be down together with the underlay. */
+  #registryAddresses: readonly IpAddress[] = [];
   #leaseExpiresAtMs: number;
   #leaseProblem = '';
-  #announcing: Promise<void> | undefined;
 
   constructor(options: DaemonOptions, tools: ServeTools, membership: Membership, own: OwnLease) {
     this.#options = options;
     this.#tools = tools;
     this.#membership = membership;
     this.#own = own;
-    this.#peers = new PeerTable(membership.backend, membership.host, membership.guarded);
     this.#leaseExpiresAtMs = own.expiresAtMonotonicMs ?? Number.POSITIVE_INFINITY;
     this.#announcement = new Announcement(options, tools.log);
     this.#traffic = TrafficRules.open(options, tools, membership);
     this.#reconciler = this.#createReconciler();
+    this.#peers = new PeerFollower({
+      reconciler: this.#reconciler,
+      traffic: this.#traffic,
+      log: tools.log,
+      membership: () => this.#membership,
+      guarded: () => [...this.#membership.guarded, ...guardedRegistry(this.#registryAddresses)],
+      onSnapshot: ruled => void this.#afterSnapshot(ruled),
+    });
     this.#underlay = new UnderlayWatch(
       {
         ...tools,
         choice: options,
         families: familiesOf(membership.host.config),
         read: () => readUnderlay(tools.socket),
-        onChange: (chosen, view) => void this.#onUnderlay(chosen, view),
+        onChange: (chosen, view) => this.#onUnderlay(chosen, view),
       },
       membership.chosen,
     );
@@ -87,10 +93,15 @@ export class NetworkService {
 
   /** Ready: the lease is valid, and all peers known at the start have been applied. */
   readiness(): Readiness {
-    if (!this.#announcement.made) return { ready: false, reason: 'the peers are not applied yet' };
-    if (this.#leaseProblem !== '') return { ready: false, reason: this.#leaseProblem };
-    const valid = this.#tools.clock.monotonicMs() < this.#leaseExpiresAtMs;
-    return valid ? { ready: true, reason: '' } : { ready: false, reason: 'the subnet lease has expired' };
+    const reason = this.#unreadiness();
+    return { ready: reason === '', reason };
+  }
+
+  #unreadiness(): string {
+    if (!this.#announcement.made) return 'the peers are not applied yet';
+    if (this.#leaseProblem !== '') return this.#leaseProblem;
+    if (this.#tools.clock.monotonicMs() >= this.#leaseExpiresAtMs) return 'the subnet lease has expired';
+    return this.#announcement.problem;
   }
 
   /** Serves until the signal aborts. The data path stays as it is. */
@@ -99,14 +110,17 @@ export class NetworkService {
     enableForwarding(log);
     this.#traffic.reportSettings();
     const listening = monitor({ onEvent: event => this.#onKernelEvent(event) });
-    this.#keeper = manager.keepLease(this.#own, {
-      marginSeconds: renewMarginSeconds,
-      signal,
-      onEvent: event => this.#onKeepEvent(event),
-    });
     try {
+      // The lease may have been waited for, and the underlay may have changed meanwhile.
+      this.#underlay.check();
+      this.#keeper = manager.keepLease(this.#own, {
+        marginSeconds: renewMarginSeconds,
+        signal,
+        onEvent: event => this.#onKeepEvent(event),
+      });
+      void this.#findRegistry();
       await Promise.all([this.#followLeases(), this.#followConfig(), this.#audit(), this.#keeper.ended]);
-      await Promise.all([this.#announcing, this.#reconciler.settled()]);
+      await this.#reconciler.settled();
     } finally {
       listening.close();
       await this.#traffic.close();
@@ -122,33 +136,41 @@ export class NetworkService {
 
   #createReconciler(): Reconciler {
     const service = this;
+    const retired = (): LinkName[] => [...service.#retired].flatMap(({ devices }) => devices);
     return new Reconciler({
       ...this.#tools,
       get devices() {
-        const retired = service.#retired.flatMap(({ devices }) => devices);
-        return [...new Set([...service.#membership.backend.devices, ...retired])];
+        return [...service.#membership.backend.devices, ...retired()];
       },
       get needs() {
         return [service.#membership.host.external.name];
       },
-      owns: object => {
-        const { backend, host } = this.#membership;
-        return backend.owns(host, object) || this.#retired.some(retired => retired.owns(object));
-      },
+      owns: object => this.#owns(object),
       prepareDevice: name => refuseRouterAdvertisements(this.#tools.log, name),
     });
   }
 
-  /** Follows the leases as the membership of the moment sees them, from a snapshot on each time it changes. */
+  #owns(object: KernelObject): boolean {
+    const { backend, host } = this.#membership;
+    if (backend.owns(host, object)) return true;
+    const device = deviceOf(object) ?? '';
+    return [...this.#retired].some(
+      ({ devices, plan }) => devices.includes(device) && plan.backend.owns(plan.host, object),
+    );
+  }
+
+  /** Follows the leases as the membership of the moment sees them, and reads them all again when it sees otherwise. */
   async #followLeases(): Promise<void> {
-    const { manager, signal } = this.#tools;
+    const { manager, clock, random, signal } = this.#tools;
     while (!signal.aborted) {
       this.#rewatch = new AbortController();
       const { config, lease: own } = this.#membership.host;
       const until = AbortSignal.any([signal, this.#rewatch.signal]);
-      for await (const event of manager.watchLeases({ config, own, signal: until })) {
-        if (!until.aborted) await this.#onLeaseEvent(event);
+      const known = this.#peers.leases;
+      for await (const event of manager.watchLeases({ config, own, known, signal: until })) {
+        if (!until.aborted) await this.#peers.take(event);
       }
+      await clock.sleep(random() * rereadSpreadMs, { signal }).catch(() => {});
     }
   }
 
@@ -157,71 +179,23 @@ export class NetworkService {
     for await (const event of manager.watchConfig({ signal })) this.#onConfig(event);
   }
 
-  async #onLeaseEvent(event: WatchedLease): Promise<void> {
-    const { log } = this.#tools;
-    switch (event.type) {
-      case 'snapshot':
-        this.#admitting.clear();
-        return await this.#takeSnapshot(event.leases);
-      case 'put':
-        return void this.#admit(event.lease);
-      case 'removed':
-        this.#withdraw(event.subnet);
-        return log.info({}, `peer ${describeSubnet(event.subnet)} left`);
-      case 'refused':
-        return this.#withdraw(event.lease.subnet);
-      case 'state':
-        if (event.connected) return log.info({}, 'the registry is there again');
-        return log.warn({ cause: event.cause }, 'the registry is out of reach: the network stays as it is');
-      case 'own':
-        return;
-    }
-  }
-
-  /** The guard first: a peer's routes are of no use before its packets are let in. */
-  async #admit(lease: Lease): Promise<void> {
-    const key = formatSubnetKey(lease.subnet);
-    this.#admitting.set(key, lease);
-    await this.#traffic.put(lease);
-    if (this.#admitting.get(key) !== lease) return;
-    this.#admitting.delete(key);
-    const change = this.#peers.put(lease);
-    this.#take(change);
-    if (change.set.length === 0 && change.unset.length === 0) return;
-    const host = lease.attrs.publicIp ?? lease.attrs.publicIpv6;
-    this.#tools.log.info({ host }, `peer ${describeSubnet(lease.subnet)}`);
-  }
-
-  #withdraw(subnet: Subnet): void {
-    this.#admitting.delete(formatSubnetKey(subnet));
-    this.#take(this.#peers.remove(subnet));
-    void this.#traffic.remove(subnet);
-  }
-
-  #take({ set, unset, refused }: PeerChange): void {
-    for (const { lease, reason } of refused) {
-      this.#tools.log.warn({}, `lease ${describeSubnet(lease.subnet)} is left out: it ${reason}`);
-    }
-    this.#reconciler.unset(unset);
-    this.#reconciler.set(set);
-  }
-
-  async #takeSnapshot(leases: readonly Lease[]): Promise<void> {
-    const { log, clock } = this.#tools;
-    this.#admitting.clear();
+  async #afterSnapshot(ruled: Promise<void>): Promise<void> {
+    const { log, clock, signal } = this.#tools;
     const startMs = clock.monotonicMs();
-    const ruled = this.#traffic.begin(leases);
-    // With a guard, peers are let in before their routes are made; without, rules and routes are made side by side.
-    if (this.#traffic.guarded) await ruled;
-    // Host and peers at once: what an earlier run left would else look stale until the peers are known.
-    this.#reconciler.set(this.#membership.backend.planHost(this.#membership.host));
-    this.#take(this.#peers.replaceAll(leases));
     const tally = await this.#reconciler.settled();
-    await ruled;
+    if (signal.aborted) return;
     const milliseconds = Math.round(clock.monotonicMs() - startMs);
-    log.info({ ...tally, milliseconds }, `${this.#peers.size} peers applied`);
-    const problem = () => this.#deviceProblem();
-    this.#announcing ??= this.#announcement.make(() => this.#membership, problem, this.#tools);
+    log.info({ ...tally, milliseconds }, `${this.#peers.count} peers applied`);
+    await ruled;
+    this.#announce();
+  }
+
+  #announce(): void {
+    void this.#announcement.make(
+      () => this.#membership,
+      () => this.#deviceProblem(),
+      this.#tools,
+    );
   }
 
   /** Peers may fail one by one; without our own device nothing works. */
@@ -236,27 +210,35 @@ export class NetworkService {
     this.#underlay.notice(event);
   }
 
-  async #onUnderlay(chosen: ChosenInterface, view: UnderlayView): Promise<void> {
+  #onUnderlay(chosen: ChosenInterface, view: UnderlayView): void {
     const { external, publicIp } = chosen;
     const { name, mtuBytes } = external;
     this.#tools.log.warn(
       { interface: name, publicIp, mtu: mtuBytes },
       'the underlay has changed: following it',
     );
-    const guarded = guardedOf(view, name, await addressesOfEndpoints(this.#options.registryEndpoints));
+    const guarded = guardedOf(view, name);
     this.#adopt(overUnderlay(this.#membership, { chosen, guarded }, randomMac));
   }
 
+  async #findRegistry(): Promise<void> {
+    const addresses = await addressesOfEndpoints(this.#options.registryEndpoints);
+    if (addresses.length === 0 || this.#tools.signal.aborted) return;
+    this.#registryAddresses = addresses;
+    this.#peers.rehost();
+  }
+
   #onConfig(event: ConfigEvent): void {
-    const { log } = this.#tools;
+    const { log, locks } = this.#tools;
     if (event.type === 'unusable') {
       log.error({ error: event.error, remedy: event.error.remedy }, 'the network config stays as it was');
       return;
     }
-    if (JSON.stringify(event.config) === JSON.stringify(this.#membership.host.config)) return;
+    const before = this.#membership;
+    if (JSON.stringify(event.config) === JSON.stringify(before.host.config)) return;
     try {
-      const { membership, warnings } = underConfig(this.#membership, event.config, randomMac);
-      this.#tools.locks.hold(membership.backend.devices);
+      const { membership, warnings } = underConfig(before, event.config, randomMac);
+      locks.hold([...new Set([...before.backend.devices, ...membership.backend.devices])]);
       for (const warning of [...event.warnings, ...warnings]) log.warn({}, warning);
       log.info({}, 'the network config has changed: following it');
       this.#adopt(membership);
@@ -269,26 +251,43 @@ export class NetworkService {
   /** Puts another plan in force: new things first, then what the old plan had and the new one has not. */
   #adopt(next: Membership): void {
     const before = this.#membership;
-    const obsolete = before.backend.planHost(before.host).map(keyOf);
-    this.#retired.push({
-      devices: before.backend.devices,
-      owns: object => before.backend.owns(before.host, object),
-    });
+    const judgesOtherwise = before.host.config !== next.host.config || publishesOtherwise(before, next);
+    const lacked = before.backend.devices.filter(device => !next.backend.devices.includes(device));
+    if (lacked.length > 0) void this.#retire(lacked, before);
     this.#membership = next;
     // Before the first snapshot nothing has been planned: it will be, by the new membership.
-    if (this.#reconciler.desired.size > 0) this.#replan(next, obsolete);
+    if (this.#reconciler.desired.size > 0) this.#replan(before, next);
     if (publishesOtherwise(before, next)) this.#keeper?.publish(next.host.lease.attrs);
     void this.#traffic.adopt(next);
-    if (this.#announcement.made) this.#announcement.write(next);
-    this.#rewatch.abort();
+    if (this.#announcement.made) this.#announce();
+    if (judgesOtherwise) this.#rewatch.abort();
   }
 
-  #replan(next: Membership, obsolete: readonly ObjectKey[]): void {
+  #replan(before: Membership, next: Membership): void {
     const wanted = next.backend.planHost(next.host);
     const keys = new Set(wanted.map(keyOf));
+    const obsolete = before.backend.planHost(before.host).map(keyOf);
     this.#reconciler.set(wanted);
-    this.#take(this.#peers.rehost(next.backend, next.host, next.guarded));
+    this.#peers.rehost();
     this.#reconciler.unset(obsolete.filter(key => !keys.has(key)));
+  }
+
+  /** Keeps devices that no plan names any more in hand until they are gone, and not longer: then they are others'. */
+  async #retire(devices: readonly LinkName[], plan: Membership): Promise<void> {
+    const { clock, locks, signal } = this.#tools;
+    const entry = { devices, plan };
+    this.#retired.add(entry);
+    const names = new Set(devices.map(name => keyOf({ type: 'link', value: { name } })));
+    do {
+      await clock.sleep(retireCheckMs, { signal }).catch(() => {});
+      await this.#reconciler.settled();
+    } while (!signal.aborted && [...names].some(key => this.#reconciler.failing.has(key)));
+    this.#retired.delete(entry);
+    if (!signal.aborted)
+      locks.hold([
+        ...this.#membership.backend.devices,
+        ...[...this.#retired].flatMap(other => other.devices),
+      ]);
   }
 
   #onKeepEvent(event: KeepEvent): void {
@@ -311,12 +310,14 @@ export class NetworkService {
     );
   }
 
-  /** Compares the kernel with the plan now and then, for what no event has told. */
+  /** Looks now and then, for what no event has told. */
   async #audit(): Promise<void> {
     const { clock, signal } = this.#tools;
     while (!signal.aborted) {
       await clock.sleep(auditMs, { signal }).catch(() => {});
-      if (!signal.aborted) this.#resync();
+      if (signal.aborted) return;
+      this.#underlay.check();
+      this.#resync();
     }
   }
 

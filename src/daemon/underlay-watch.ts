@@ -3,10 +3,10 @@
  * made again, by the same rules, a moment after links, addresses or routes have changed.
  */
 import type { Clock } from '../base/clock.ts';
-import { describeError } from '../base/errors.ts';
+import { describeError, WeftError } from '../base/errors.ts';
 import type { Family } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
-import { everything } from '../base/prefix.ts';
+import { everything, prefixContains } from '../base/prefix.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
 import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
 import type { InterfaceChoice } from './options.ts';
@@ -29,6 +29,7 @@ export class UnderlayWatch {
   readonly #options: UnderlayWatchOptions;
   #current: ChosenInterface;
   #waiting = false;
+  #choosing: Promise<void> = Promise.resolve();
   #problem = '';
 
   constructor(options: UnderlayWatchOptions, current: ChosenInterface) {
@@ -38,7 +39,7 @@ export class UnderlayWatch {
 
   /** Takes a notice of the kernel's monitor. */
   notice(event: KernelEvent): void {
-    if (event.type === 'overrun' || concernsUnderlay(event)) this.check();
+    if (event.type === 'overrun' || this.#concernsUnderlay(event)) this.check();
   }
 
   /** Chooses again, soon. */
@@ -46,31 +47,52 @@ export class UnderlayWatch {
     const { clock, signal } = this.#options;
     if (this.#waiting || signal.aborted) return;
     this.#waiting = true;
-    void clock.sleep(settleMs, { signal }).then(
-      () => {
+    this.#choosing = this.#choosing
+      .then(() => clock.sleep(settleMs, { signal }))
+      .then(() => {
         this.#waiting = false;
         return this.#choose();
-      },
-      () => {},
-    );
+      })
+      .catch(error => {
+        if (!signal.aborted) this.#options.log.error({ error }, 'following the underlay failed');
+      });
   }
 
   async #choose(): Promise<void> {
-    const { log, onChange } = this.#options;
+    const { signal, onChange } = this.#options;
+    const found = await this.#look();
+    if (found === undefined || signal.aborted || sameChoice(found.chosen, this.#current)) return;
+    this.#current = found.chosen;
+    onChange(found.chosen, found.view);
+  }
+
+  /** What is chosen now; undefined, and told, when nothing can be. */
+  async #look(): Promise<{ readonly chosen: ChosenInterface; readonly view: UnderlayView } | undefined> {
+    const { log, read } = this.#options;
     try {
-      const view = await this.#options.read();
+      const view = await read();
       const chosen = await this.#again(view);
       if (this.#problem !== '') log.info({ interface: chosen.external.name }, 'the underlay is there again');
       this.#problem = '';
-      if (sameChoice(chosen, this.#current)) return;
-      this.#current = chosen;
-      onChange(chosen, view);
+      return { chosen, view };
     } catch (error) {
       const problem = describeError(error);
-      if (problem !== this.#problem)
-        log.warn({ error }, 'the way to the underlay is gone: everything stays as it is');
+      const remedy = error instanceof WeftError ? error.remedy : undefined;
+      if (problem !== this.#problem) {
+        log.warn({ error, remedy }, 'the way to the underlay is gone: everything stays as it is');
+      }
       this.#problem = problem;
+      return undefined;
     }
+  }
+
+  #concernsUnderlay({ object }: Exclude<KernelEvent, { type: 'overrun' }>): boolean {
+    if (object.type === 'link' || object.type === 'address') return true;
+    if (object.type !== 'route') return false;
+    const { dst } = object.value;
+    const { ifaceCanReach } = this.#options.choice;
+    const reaches = ifaceCanReach !== undefined && prefixContains(dst, ifaceCanReach);
+    return reaches || dst === everything[4] || dst === everything[6];
   }
 
   /** By the operator's rules; by number when only the name has changed. */
@@ -84,13 +106,6 @@ export class UnderlayWatch {
       return await chooseInterface({ ...choice, iface: [renamed.name] }, view, families);
     }
   }
-}
-
-function concernsUnderlay({ object }: Exclude<KernelEvent, { type: 'overrun' }>): boolean {
-  if (object.type === 'link' || object.type === 'address') return true;
-  return (
-    object.type === 'route' && (object.value.dst === everything[4] || object.value.dst === everything[6])
-  );
 }
 
 function sameChoice(one: ChosenInterface, other: ChosenInterface): boolean {

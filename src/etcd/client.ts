@@ -63,6 +63,7 @@ export function openEtcd(options: EtcdOptions): EtcdClient {
  * | `etcd-auth` | wrong user or password, or none where one is needed |
  * | `etcd-permission` | the user may not do this |
  * | `etcd-compacted` | the revision asked for is gone |
+ * | `etcd-future` | the revision asked for is still to come |
  * | `etcd-nospace` | etcd's quota is used up |
  * | `etcd-lease-missing` | there is no such lease |
  * | `etcd-protocol` | what answers is not etcd version 3 |

@@ -18,6 +18,7 @@ interface Refusal {
 /** etcd's own words (api/v3rpc/rpctypes/error.go) for what a caller wants to tell apart. */
 const refusals: readonly Refusal[] = [
   { code: 'etcd-compacted', pattern: /required revision has been compacted/ },
+  { code: 'etcd-future', pattern: /required revision is a future revision/ },
   {
     code: 'etcd-nospace',
     pattern: /database space exceeded/,

@@ -5,6 +5,7 @@ import type { EtcdClient } from '../etcd/client.ts';
 import type { WatchEvent, WatchResponse } from '../etcd/watch-messages.ts';
 import type { EtcdKeys } from './etcd-keys.ts';
 import { listEtcd } from './etcd-list.ts';
+import { EtcdPast } from './etcd-past.ts';
 import type { RegistryEvent, Revision, WatchOptions } from './registry.ts';
 
 /** Between two attempts to watch, as flannel waits. */
@@ -63,6 +64,7 @@ function codeOf(error: Error): unknown {
 class Follower {
   readonly #options: EtcdWatchOptions;
   readonly #prefix: string;
+  readonly #past = new EtcdPast();
   /** Undefined when what came before can only be told by a list. */
   #position: Revision | undefined;
   #clusterId: bigint | undefined;
@@ -78,7 +80,7 @@ class Follower {
     const { client, keys } = this.#options;
     const range = keys.rangeOf(this.#prefix);
     try {
-      const position = this.#position ?? (yield* this.#snapshot(signal));
+      const position = (await this.#resumption(signal)) ?? (yield* this.#snapshot(signal));
       const request = { ...range, startRevision: position + 1n, progressNotify: true };
       for await (const response of client.watch(request, { signal })) {
         if (await this.#isOtherHistory(response, signal)) break;
@@ -91,11 +93,25 @@ class Follower {
     this.#position = undefined;
   }
 
+  /**
+   * After which revision to go on, or undefined to begin anew. It is the last change told, not the last revision known:
+   * in between nothing has happened here, but may have in another past that is the same up to that change.
+   */
+  async #resumption(signal: AbortSignal): Promise<Revision | undefined> {
+    if (this.#position === undefined) return undefined;
+    const { client, keys } = this.#options;
+    if (!(await this.#past.isThatOf(client, keys, { signal }))) return undefined;
+    this.#position = this.#past.revision ?? this.#position;
+    return this.#position;
+  }
+
   async *#snapshot(signal: AbortSignal): AsyncGenerator<RegistryEvent, Revision, void> {
     const { client, keys } = this.#options;
     const snapshot = await listEtcd(client, keys, this.#prefix, { signal });
     this.#position = snapshot.revision;
-    yield { type: 'snapshot', ...snapshot };
+    const event: RegistryEvent = { type: 'snapshot', ...snapshot };
+    this.#past.note(event);
+    yield event;
     return snapshot.revision;
   }
 
@@ -120,7 +136,9 @@ class Follower {
   *#advance({ created, header, events }: WatchResponse): Generator<RegistryEvent, void, void> {
     const last = events.at(-1)?.kv.modRevision;
     if (last !== undefined || !created) this.#position = last ?? header.revision;
-    for (const event of events) yield this.#eventOf(event);
+    const told = events.map(event => this.#eventOf(event));
+    for (const event of told) this.#past.note(event);
+    yield* told;
   }
 
   #eventOf({ type, kv }: WatchEvent): RegistryEvent {

@@ -1,9 +1,13 @@
-import { backoffMs } from '../base/backoff.ts';
+import { type Backoff, backoffMs } from '../base/backoff.ts';
 import { hasCode, WeftError } from '../base/errors.ts';
-import type { LeaseAttrs } from '../lease/lease.ts';
-import type { OwnLease } from './own-lease.ts';
-import type { RegistryEvent, Revision } from './registry.ts';
-import type { SubnetTools } from './subnet-entries.ts';
+import { describeSubnet } from '../lease/judge.ts';
+import type { Lease, LeaseAttrs } from '../lease/lease.ts';
+import { formatLeaseAttrs } from '../lease/lease-attrs.ts';
+import { givesIn, isRival, LeaseContest } from './lease-contest.ts';
+import { contradicts, type Touch, touchOf } from './lease-touch.ts';
+import { describeIdentity, type OwnLease } from './own-lease.ts';
+import type { Revision } from './registry.ts';
+import { readSubnetEntry, type SubnetTools } from './subnet-entries.ts';
 import { reclaimLease } from './subnet-renew.ts';
 
 export interface KeepOptions {
@@ -25,15 +29,23 @@ export type KeepReason =
 
 export type KeepEvent =
   | { readonly type: 'renewed'; readonly own: OwnLease; readonly why: KeepReason }
-  /** The registry could not be asked; it is tried again. The lease is good until it expires. */
-  | { readonly type: 'failed'; readonly error: Error; readonly retryInMs: number }
+  /**
+   * The registry could not be asked, or refused; it is tried again. The lease is good until it expires, unless its key
+   * was `deleted` or `overwritten`: then peers do not see it as it is.
+   */
+  | {
+      readonly type: 'failed';
+      readonly why: KeepReason;
+      readonly error: Error;
+      readonly retryInMs: number;
+    }
   /** Another host holds our subnet. The same subnet is tried again, for as long as it takes; never another. */
   | { readonly type: 'lost'; readonly error: WeftError; readonly retryInMs: number };
 
-const retryBackoff = { firstMs: 1000, maxMs: 60_000 };
-/** Two hosts with one address overwrite each other: the longer that lasts, the slower. */
-const contestBackoff = { firstMs: 1000, maxMs: 60_000 };
-const contestForgottenMs = 600_000;
+/** For a lease that is still good, and for a subnet that another host holds. */
+const retryBackoff: Backoff = { firstMs: 1000, maxMs: 60_000 };
+/** For a key that is not as it must be: peers follow it. */
+const urgentBackoff: Backoff = { firstMs: 1000, maxMs: 10_000 };
 /** Should a registry grant less than the margin. */
 const leastIntervalMs = 1000;
 
@@ -48,9 +60,16 @@ export class LeaseKeeper {
   #attrs: LeaseAttrs;
   #writtenAtMs: number;
   /** What the watch told last of our key. */
-  #touched: { readonly revision: Revision; readonly how: 'deleted' | 'overwritten' } | undefined;
-  #contests = 0;
-  #contestedAtMs = Number.NEGATIVE_INFINITY;
+  #touched: Touch | undefined;
+  /** True when the registry has gone back behind our last write (a restored backup): revisions say nothing then. */
+  #rewound = false;
+  readonly #contest = new LeaseContest();
+  /** What a rival wrote and we leave as it is. */
+  #conceded: Revision | undefined;
+  /** True while the fate of our last write is not known: what looks like another's may be our own. */
+  #unsure = false;
+  /** True when something has happened since the last decision. */
+  #news = false;
   #wake = (): void => {};
 
   /** @throws WeftError `margin-invalid` */
@@ -72,6 +91,11 @@ export class LeaseKeeper {
   /** Publishes other attributes for the same subnet, at once; a `renewed` event tells when that is done. */
   publish(attrs: LeaseAttrs): void {
     this.#attrs = attrs;
+    this.#notice();
+  }
+
+  #notice(): void {
+    this.#news = true;
     this.#wake();
   }
 
@@ -79,6 +103,7 @@ export class LeaseKeeper {
     const { signal } = this.#options;
     let failures = 0;
     while (!signal.aborted) {
+      this.#news = false;
       const why = this.#reason();
       if (why === undefined) {
         await this.#rest(this.#untilDueMs());
@@ -88,37 +113,45 @@ export class LeaseKeeper {
     }
   }
 
-  /** True when the lease is ours again; otherwise the pause before the next try has passed. */
+  /** True when the lease is as it shall be; otherwise the pause before the next try has passed. */
   async #write(why: KeepReason, failures: number): Promise<boolean> {
     const { signal, onEvent } = this.#options;
-    if (why === 'overwritten' && failures === 0) await this.#holdBack();
+    if (why === 'overwritten' && failures === 0 && (await this.#concede())) return true;
     const error = await this.#reclaim();
     if (signal.aborted) return false;
     if (error === undefined) {
       onEvent({ type: 'renewed', own: this.#own, why });
       return true;
     }
-    const retryInMs = backoffMs(retryBackoff, failures, this.#tools.random());
-    if (hasCode(error, 'lease-lost')) onEvent({ type: 'lost', error, retryInMs });
-    else onEvent({ type: 'failed', error, retryInMs });
+    const lost = hasCode(error, 'lease-lost');
+    const backoff = lost || why === 'due' ? retryBackoff : urgentBackoff;
+    const retryInMs = backoffMs(backoff, failures, this.#tools.random());
+    onEvent(lost ? { type: 'lost', error, retryInMs } : { type: 'failed', why, error, retryInMs });
     await this.#rest(retryInMs);
     return false;
   }
 
   async #reclaim(): Promise<Error | undefined> {
     const startedAtMs = this.#tools.clock.monotonicMs();
+    const rewound = this.#rewound;
+    this.#rewound = false;
     try {
       this.#own = await reclaimLease(this.#tools, this.#own, this.#attrs, this.#options.signal);
       this.#writtenAtMs = startedAtMs;
+      this.#unsure = false;
       return undefined;
     } catch (cause) {
+      this.#rewound ||= rewound;
+      this.#unsure ||= !hasCode(cause, 'lease-lost');
       return cause instanceof Error ? cause : new Error(String(cause));
     }
   }
 
   /** Why the lease must be written now, or undefined. */
   #reason(): KeepReason | undefined {
-    if (this.#touched !== undefined && this.#touched.revision > this.#own.revision) return this.#touched.how;
+    const touched = this.#touched;
+    const isNewer = this.#rewound || (touched !== undefined && touched.revision > this.#own.revision);
+    if (touched !== undefined && isNewer && touched.revision !== this.#conceded) return touched.how;
     if (this.#own.lease.attrs !== this.#attrs) return 'published';
     return this.#untilDueMs() <= 0 ? 'due' : undefined;
   }
@@ -130,27 +163,52 @@ export class LeaseKeeper {
   }
 
   async #follow(): Promise<void> {
-    const { key, revision } = this.#own;
+    const { key } = this.#own;
     const { signal } = this.#options;
-    for await (const event of this.#tools.registry.watch(key, { signal, after: revision })) {
+    // From a snapshot on, so that the watch knows the entry again after an outage.
+    for await (const event of this.#tools.registry.watch(key, { signal })) {
       const touched = touchOf(key, event);
-      if (touched === undefined) continue;
-      this.#touched = touched;
-      this.#wake();
+      if (touched !== undefined) this.#touched = touched;
+      if (event.type === 'snapshot') this.#rewound ||= contradicts(touched, this.#own.revision);
+      if (touched !== undefined || (event.type === 'state' && event.connected)) this.#notice();
     }
   }
 
-  /** Waits when the key was overwritten not long ago too. */
-  async #holdBack(): Promise<void> {
+  /** True when our key is to stay as a rival has written it; else the pause before we write it has passed. */
+  async #concede(): Promise<boolean> {
     const { clock, random } = this.#tools;
-    if (clock.monotonicMs() - this.#contestedAtMs > contestForgottenMs) this.#contests = 0;
-    if (this.#contests > 0) await this.#sleep(backoffMs(contestBackoff, this.#contests - 1, random()));
-    this.#contests++;
-    this.#contestedAtMs = clock.monotonicMs();
+    const touched = this.#touched;
+    const theirs = touched && this.#rivalOf(touched);
+    if (this.#rewound || (this.#unsure && theirs && isEqual(theirs.attrs, this.#attrs))) return false;
+    this.#contest.note(clock.monotonicMs());
+    if (theirs !== undefined && this.#contest.begins) this.#tellOf(theirs);
+    if (theirs !== undefined && this.#contest.lasts && givesIn(this.#attrs, theirs.attrs)) {
+      this.#conceded = touched?.revision;
+      return true;
+    }
+    await this.#sleep(this.#contest.pauseMs(random()));
+    return false;
+  }
+
+  #rivalOf({ entry }: Touch): Lease | undefined {
+    const found = entry && readSubnetEntry(entry, this.#tools.warnOnce)?.lease;
+    return found !== undefined && isRival(this.#own.lease, found) ? found : undefined;
+  }
+
+  #tellOf({ subnet, attrs }: Lease): void {
+    const { log, registry } = this.#tools;
+    const us = describeIdentity(this.#attrs);
+    const remedy = `give each host an address of its own (-public-ip, -iface), or end the one that has no right to ${us}`;
+    const fields = { ours: formatLeaseAttrs(this.#attrs), theirs: formatLeaseAttrs(attrs), remedy };
+    log.error(
+      fields,
+      `ANOTHER HOST PUBLISHES OUR ADDRESS ${us}, and writes our lease of ${describeSubnet(subnet)} in ${registry.name} whenever we do: peers reach one of us only`,
+    );
   }
 
   /** Sleeps, at most until something happens. */
   async #rest(milliseconds: number): Promise<void> {
+    if (this.#news) return;
     const woken = new AbortController();
     this.#wake = () => woken.abort();
     await this.#sleep(milliseconds, woken.signal);
@@ -174,23 +232,6 @@ function checkMargin(seconds: number): number {
   throw new WeftError('margin-invalid', `the lease renew margin is from 1 to 1439 minutes, got ${minutes}`);
 }
 
-/** What an event says of exactly this key. */
-function touchOf(
-  key: string,
-  event: RegistryEvent,
-): { readonly revision: Revision; readonly how: 'deleted' | 'overwritten' } | undefined {
-  switch (event.type) {
-    case 'put':
-      return event.entry.key === key ? { revision: event.entry.revision, how: 'overwritten' } : undefined;
-    case 'delete':
-      return event.key === key ? { revision: event.revision, how: 'deleted' } : undefined;
-    case 'snapshot': {
-      const entry = event.entries.find(found => found.key === key);
-      return entry === undefined
-        ? { revision: event.revision, how: 'deleted' }
-        : { revision: entry.revision, how: 'overwritten' };
-    }
-    case 'state':
-      return undefined;
-  }
+function isEqual(one: LeaseAttrs, other: LeaseAttrs): boolean {
+  return formatLeaseAttrs(one) === formatLeaseAttrs(other);
 }

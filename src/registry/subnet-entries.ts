@@ -36,10 +36,14 @@ export function keyOfSubnet(subnet: Subnet): string {
   return `${subnetsPrefix}${formatSubnetKey(subnet)}`;
 }
 
+const mostRemembered = 10_000;
+
 export function createWarnOnce(log: Log): WarnOnce {
   const warned = new Map<string, Revision>();
   return ({ key, revision }, message) => {
     if (warned.get(key) === revision) return;
+    // Keys that come and go for ever shall not fill the memory; at worst a warning is told again.
+    if (warned.size >= mostRemembered) warned.clear();
     warned.set(key, revision);
     log.warn({ key, revision: String(revision) }, message);
   };

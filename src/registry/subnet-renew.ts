@@ -29,7 +29,7 @@ export async function reclaimLease(
       if (expect === 'absent') await refuseEarlier(tools, result.own, signal);
       return result.own;
     }
-    permanent = permanenceAfter(tools, own, result.current);
+    permanent = permanenceAfter(tools, own, attrs, result.current);
     expect = result.current?.revision ?? 'absent';
   }
   throw new WeftError(
@@ -44,12 +44,20 @@ export async function reclaimLease(
  * lease without a TTL, and ends that by removing it.
  * @throws WeftError `lease-lost` when the key is another host's
  */
-function permanenceAfter(tools: SubnetTools, own: OwnLease, current: RegistryEntry | undefined): boolean {
+function permanenceAfter(
+  tools: SubnetTools,
+  own: OwnLease,
+  attrs: LeaseAttrs,
+  current: RegistryEntry | undefined,
+): boolean {
   if (current === undefined) return false;
   const found = readSubnetEntry(current, tools.warnOnce);
   if (found?.lease === undefined) return own.lease.permanent;
-  if (!publishedBy(own.lease.attrs, found.lease.attrs)) throw leaseLost(tools, own.lease, found);
-  return found.lease.permanent;
+  // Under our new address when an earlier try has come through whose answer was lost.
+  const { lease } = found;
+  const isOurs = publishedBy(own.lease.attrs, lease.attrs) || publishedBy(attrs, lease.attrs);
+  if (!isOurs) throw leaseLost(tools, own.lease, found);
+  return lease.permanent;
 }
 
 async function refuseTaken(

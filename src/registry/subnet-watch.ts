@@ -8,6 +8,8 @@ export interface WatchLeasesOptions {
   readonly config: NetworkConfig;
   /** Left out of the peers, and told as `own`. */
   readonly own: Lease;
+  /** Peers' leases from an earlier watch, which a value that has turned malformed since does not undo. */
+  readonly known?: Iterable<Lease> | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -42,11 +44,12 @@ class Peers {
   /** The last good lease of each key. */
   #leases = new Map<string, Lease>();
 
-  constructor(tools: SubnetTools, { config, own }: WatchLeasesOptions) {
+  constructor(tools: SubnetTools, { config, own, known = [] }: WatchLeasesOptions) {
     this.#tools = tools;
     this.#config = config;
     this.#own = own;
     this.#ownKey = keyOfSubnet(own.subnet);
+    for (const lease of known) this.#leases.set(keyOfSubnet(lease.subnet), lease);
   }
 
   *take(event: RegistryEvent): Generator<WatchedLease, void, void> {

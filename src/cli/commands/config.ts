@@ -123,8 +123,16 @@ function tellChanges(old: RegistryEntry | undefined, config: NetworkConfig): voi
   for (const change of changes) print(`  ${renderConfigChange(change)}`);
   if (old === undefined || changes.length === 0) return;
   const keys = changes.map(change => change.key).join(', ');
-  reportWarning(`hosts that are already in the network read ${keys} only when their daemon restarts`);
+  reportWarning(
+    `hosts follow ${keys} at once where they can, one after the other; flanneld only when it is restarted`,
+  );
+  if (changes.some(({ key }) => cutsOff.includes(key))) {
+    reportWarning('until all have followed, hosts with the old and the new value do not reach each other');
+  }
 }
+
+/** Both ends of a tunnel must agree on these. */
+const cutsOff = ['Network', 'Backend.Type', 'Backend.VNI', 'Backend.Port', 'Backend.GBP'];
 
 function readOld(text: string): NetworkConfig | undefined {
   try {

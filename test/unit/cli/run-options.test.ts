@@ -219,8 +219,15 @@ test('arguments after the flags are ignored with a warning, which tells of flags
   assert.equal(request.action, 'run');
   assert.equal(request.options.ipMasq, true);
   assert.deepEqual(request.warnings, [
-    'ignored, as flanneld does, from the first argument that is no flag: false -iface eth0; flags must come before it',
+    'ignored, as flanneld does: false, the first argument that is no flag, and with it -iface; flags must come before it',
   ]);
+});
+
+test('what is ignored is told without values, for one may be a password', () => {
+  const request = readRunOptions(['typo', '-etcd-password=hunter2', '-etcd-username', 'weft'], {});
+  assert.equal(request.action, 'run');
+  assert.doesNotMatch(request.warnings.join(), /hunter2|weft/);
+  assert.match(request.warnings.join(), /-etcd-password -etcd-username/);
 });
 
 test('printable options hide passwords, keep the user, and leave out what was not given', () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseIp } from '../../../src/base/ip.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
 import type { UnderlayView } from '../../../src/daemon/external-interface.ts';
-import { addressesOfEndpoints, guardedOf } from '../../../src/daemon/guarded.ts';
+import { addressesOfEndpoints, guardedOf, guardedRegistry } from '../../../src/daemon/guarded.ts';
 
 test('what the external interface leads to is guarded, and nothing of other devices', () => {
   const unicast = { type: 'unicast' } as const;
@@ -23,14 +23,14 @@ test('what the external interface leads to is guarded, and nothing of other devi
     ],
     routeTo: async () => undefined,
   } as unknown as UnderlayView;
-  const guarded = guardedOf(view, 'eth0', [parseIp('10.0.0.10')]);
+  const guarded = [...guardedOf(view, 'eth0'), ...guardedRegistry([parseIp('10.0.0.10')])];
   assert.deepEqual(
     guarded.map(({ what, prefix }) => `${what}: ${prefix}`),
     [
       'our own address: 192.0.2.1/32',
-      "the registry's address: 10.0.0.10/32",
       'our gateway: 192.0.2.254/32',
       'the underlay: 192.0.2.0/24',
+      "the registry's address: 10.0.0.10/32",
     ],
   );
 });

@@ -222,7 +222,7 @@ test('new attributes are published at once, for the same subnet', () =>
     assert.equal(told.length, 1);
   }));
 
-test('two hosts with one address overwrite each other ever more slowly', () =>
+test('two hosts with one address overwrite each other a few times, then one gives in', () =>
   keeping(async ({ host, own, told }) => {
     const twin = host.another();
     const controller = new AbortController();
@@ -231,7 +231,7 @@ test('two hosts with one address overwrite each other ever more slowly', () =>
     for (let second = 0; second < 600; second++) await host.clock.advance(1000);
     controller.abort();
     await keeper.ended;
-    assert.ok(told.length >= 5 && told.length < 40, `${told.length} writes in ten minutes`);
+    assert.ok(told.length >= 1 && told.length <= 4, `${told.length} writes in ten minutes`);
   }));
 
 test('renewing by hand prolongs, publishes, creates what is gone, and refuses what is not ours', async () => {
