@@ -1,40 +1,44 @@
-/** The traffic rules of the membership of the moment: what is wished, and by which engine. */
+/** The traffic rules of the membership of the moment, kept by a firewall while there are any. */
 import { familiesOf } from '../backend/vtep.ts';
 import type { Clock } from '../base/clock.ts';
-import { WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { cleanFirewalls } from '../firewall/clean.ts';
 import { Firewall } from '../firewall/firewall.ts';
+import { firewallPrograms } from '../firewall/programs.ts';
+import { firewallTraces } from '../firewall/traces.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
+import { formatSubnetKey } from '../lease/subnet-key.ts';
 import { sysctl } from '../sys/sysctl.ts';
-import type { TrafficWish } from '../traffic/plan.ts';
 import { judgeSettings, settingKeys } from '../traffic/surroundings.ts';
 import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
+import { engineOf, trafficWishOf } from './traffic-wish.ts';
+
+interface TrafficTools {
+  readonly log: Log;
+  readonly clock: Clock;
+}
 
 export class TrafficRules {
   readonly #options: DaemonOptions;
-  readonly #tools: { readonly log: Log; readonly clock: Clock };
+  readonly #tools: TrafficTools;
+  readonly #ending = new AbortController();
+  /** By registry key; undefined until all have been told once, for until then nobody may be kept out. */
+  #peers: Map<string, Lease> | undefined;
   #membership: Membership;
-  #firewall: Firewall;
-  #peers: readonly Lease[] = [];
+  #firewall: Firewall | undefined;
+  /** A firewall that has been replaced ends before the next one writes. */
+  #retiring: Promise<unknown> = Promise.resolve();
+  #cleaned = false;
 
-  private constructor(
-    options: DaemonOptions,
-    tools: { readonly log: Log; readonly clock: Clock },
-    membership: Membership,
-  ) {
+  private constructor(options: DaemonOptions, tools: TrafficTools, membership: Membership) {
     this.#options = options;
     this.#tools = tools;
     this.#membership = membership;
-    this.#firewall = this.#openFirewall();
   }
 
   /** Changes nothing yet. */
-  static open(
-    options: DaemonOptions,
-    tools: { readonly log: Log; readonly clock: Clock },
-    membership: Membership,
-  ): TrafficRules {
+  static open(options: DaemonOptions, tools: TrafficTools, membership: Membership): TrafficRules {
     return new TrafficRules(options, tools, membership);
   }
 
@@ -43,42 +47,32 @@ export class TrafficRules {
    * what is wrong is told, and tried again.
    */
   async begin(peers: readonly Lease[]): Promise<void> {
-    this.#peers = peers;
-    await this.#firewall.replacePeers(peers);
-    try {
-      await this.#firewall.apply(this.#wish());
-    } catch (error) {
-      const remedy = error instanceof WeftError ? error.remedy : undefined;
-      this.#tools.log.error(
-        { error, remedy },
-        'the traffic rules are not in place; the network goes on without them',
-      );
-    }
+    this.#peers = new Map(peers.map(peer => [formatSubnetKey(peer.subnet), peer]));
+    await this.#apply();
   }
 
   /** True when packets are accepted from peers alone. */
   get guarded(): boolean {
-    return this.#wish().guard !== undefined;
+    return trafficWishOf(this.#options, this.#membership)?.guard !== undefined;
   }
 
   /** Resolves when the guard lets the peer in, so that its routes may be made; never rejects. */
   async put(peer: Lease): Promise<void> {
-    await this.#firewall.putPeer(peer);
+    this.#peers?.set(formatSubnetKey(peer.subnet), peer);
+    await this.#firewall?.putPeer(peer);
   }
 
   async remove(subnet: Subnet): Promise<void> {
-    await this.#firewall.removePeer(subnet);
+    this.#peers?.delete(formatSubnetKey(subnet));
+    await this.#firewall?.removePeer(subnet);
   }
 
-  /** Follows another plan; another engine takes the rules over, and takes the former's away. */
+  /** Follows another plan; another engine takes the rules over, and takes the former's away. Never rejects. */
   async adopt(membership: Membership): Promise<void> {
-    const engine = engineOf(this.#membership);
+    const before = engineOf(this.#membership);
     this.#membership = membership;
-    if (engineOf(membership) !== engine) {
-      await this.#firewall.close();
-      this.#firewall = this.#openFirewall();
-    }
-    await this.begin(this.#peers);
+    if (engineOf(membership) !== before) this.#retire();
+    if (this.#peers !== undefined) await this.#apply();
   }
 
   /** Tells which settings of the kernel stand in the way. */
@@ -97,10 +91,46 @@ export class TrafficRules {
 
   /** The rules stay. */
   async close(): Promise<void> {
-    await this.#firewall.close();
+    this.#ending.abort();
+    this.#retire();
+    await this.#retiring;
+  }
+
+  async #apply(): Promise<void> {
+    const wish = trafficWishOf(this.#options, this.#membership);
+    if (this.#ending.signal.aborted) return;
+    if (wish === undefined) return this.#goWithout();
+    this.#firewall ??= this.#openFirewall();
+    const firewall = this.#firewall;
+    await this.#retiring;
+    await firewall.replacePeers(this.#peers?.values() ?? []);
+    // The firewall itself tells what is wrong.
+    await firewall.apply(wish).catch(() => {});
+  }
+
+  /** Once, and nobody waits for it: rules that an earlier run or config left are in nobody's way. */
+  #goWithout(): void {
+    this.#retire();
+    if (!this.#cleaned) this.#retiring = this.#retiring.then(() => this.#clean());
+    this.#cleaned = true;
+  }
+
+  async #clean(): Promise<void> {
+    const { signal } = this.#ending;
+    const { removed, failures } = await cleanFirewalls(firewallPrograms(), { signal }, firewallTraces());
+    const { log } = this.#tools;
+    if (removed.length > 0) log.info({ removed }, 'took away firewall rules that are no longer wished');
+    if (failures.length > 0 && !signal.aborted) log.warn({ failures }, 'firewall rules of ours may be left');
+  }
+
+  #retire(): void {
+    const firewall = this.#firewall;
+    this.#firewall = undefined;
+    if (firewall !== undefined) this.#retiring = Promise.all([this.#retiring, firewall.close()]);
   }
 
   #openFirewall(): Firewall {
+    this.#cleaned = false;
     return Firewall.open({
       ...this.#tools,
       engine: engineOf(this.#membership),
@@ -108,25 +138,4 @@ export class TrafficRules {
       tunnel: family => this.#membership.backend.tunnelDevice(family, this.#membership.host.external),
     });
   }
-
-  #wish(): TrafficWish {
-    const { ipMasq, ipMasqFullyRandom, ipMasqExclude, iptablesForwardRules } = this.#options;
-    const { backend, host } = this.#membership;
-    // On where a peer more costs one set element, off where it costs a program (docs/adr/0012-guarded-vtep.md).
-    const guarded = this.#options.vtepFilter ?? host.config.enableNftables;
-    const guard = guarded && backend.udpPorts.length > 0;
-    return {
-      config: host.config,
-      subnet: host.lease.subnet,
-      ipMasq,
-      fullyRandom: ipMasqFullyRandom,
-      ipMasqExclude,
-      forwardRules: iptablesForwardRules,
-      guard: guard ? { ports: backend.udpPorts, devices: backend.devices } : undefined,
-    };
-  }
-}
-
-function engineOf({ host }: Membership): 'iptables' | 'nftables' {
-  return host.config.enableNftables ? 'nftables' : 'iptables';
 }

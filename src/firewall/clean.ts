@@ -4,6 +4,7 @@ import type { EngineName, EngineOptions, IptablesVariant } from './engine.ts';
 import { IptablesPrograms } from './iptables-programs.ts';
 import { NftProgram } from './nft-program.ts';
 import type { Programs } from './programs.ts';
+import { everywhere, type Traces } from './traces.ts';
 
 export interface Cleaned {
   /** What there was. */
@@ -12,9 +13,13 @@ export interface Cleaned {
   readonly failures: readonly string[];
 }
 
-/** Empties every firewall of ours; where a program is missing there is nothing. */
-export async function cleanFirewalls(programs: Programs, options: EngineOptions): Promise<Cleaned> {
-  return await clean(programs, { iptables: ['legacy', 'nft'], nftables: true }, options);
+/** Empties every firewall of ours in which there are traces; where a program is missing there is nothing. */
+export async function cleanFirewalls(
+  programs: Programs,
+  options: EngineOptions,
+  traces: Traces = everywhere,
+): Promise<Cleaned> {
+  return await clean(programs, { iptables: ['legacy', 'nft'], nftables: true }, options, traces);
 }
 
 /** Empties the firewalls that the chosen engine does not use. */
@@ -22,23 +27,28 @@ export async function cleanOtherFirewalls(
   programs: Programs,
   chosen: { readonly engine: EngineName; readonly variant: IptablesVariant | undefined },
   options: EngineOptions,
+  traces: Traces = everywhere,
 ): Promise<Cleaned> {
   if (chosen.engine === 'nftables') {
-    return await clean(programs, { iptables: ['legacy', 'nft'], nftables: false }, options);
+    return await clean(programs, { iptables: ['legacy', 'nft'], nftables: false }, options, traces);
   }
   const other = chosen.variant === undefined ? [] : ([chosen.variant === 'nft' ? 'legacy' : 'nft'] as const);
-  return await clean(programs, { iptables: other, nftables: true }, options);
+  return await clean(programs, { iptables: other, nftables: true }, options, traces);
 }
 
 async function clean(
   programs: Programs,
   what: { readonly iptables: readonly IptablesVariant[]; readonly nftables: boolean },
   options: EngineOptions,
+  traces: Traces,
 ): Promise<Cleaned> {
-  const tasks = variantsOf(programs, what.iptables).flatMap(variant =>
+  const tasks = variantsOf(
+    programs,
+    what.iptables.filter(variant => traces[variant]),
+  ).flatMap(variant =>
     ([4, 6] as const).map(family => new IptablesPrograms(programs, variant).clean(family, options)),
   );
-  if (what.nftables) tasks.push(new NftProgram(programs).clean(options));
+  if (what.nftables && traces.nftables) tasks.push(new NftProgram(programs).clean(options));
   const results = await Promise.allSettled(tasks);
   return {
     removed: results.flatMap(result => (result.status === 'fulfilled' ? result.value : [])),

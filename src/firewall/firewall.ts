@@ -22,6 +22,7 @@ import { devicesInside, type FirewallOptions, type FirewallStatus } from './opti
 import { PeerBook } from './peer-book.ts';
 import { firewallPrograms, type Programs } from './programs.ts';
 import { FirewallReporter } from './reporter.ts';
+import { everywhere, firewallTraces, type Traces } from './traces.ts';
 import { FirewallWatch } from './watch.ts';
 
 /** How often everything is looked at although the kernel tells of changes. */
@@ -45,7 +46,9 @@ export class Firewall {
   #obstacles: readonly Obstacle[] = [];
   #othersCleaned = false;
   #elsewhereTouched = true;
+  /** Of somebody else, since the last look. */
   #lastChange: FirewallChange | undefined;
+  #writing = false;
   #queue: Promise<unknown> = Promise.resolve();
   #watch: FirewallWatch | undefined;
 
@@ -149,13 +152,25 @@ export class Firewall {
   /** Old programs and kernels choose ports less randomly; without masquerading nothing would come back at all. */
   async #applyOrPlainer(signal: AbortSignal): Promise<string[]> {
     try {
-      return await this.#engine.apply(this.#ruleset(), { signal });
+      return await this.#write(() => this.#engine.apply(this.#ruleset(), { signal }));
     } catch (error) {
       const refused = error instanceof Error && /random.?fully|fully.?random/.test(error.message);
       if (!refused || this.#withoutFullyRandom || this.#wish?.fullyRandom !== true) throw error;
       this.#withoutFullyRandom = true;
       this.#options.log.warn({ error }, 'random source ports are not known here: masquerading without them');
-      return await this.#engine.apply(this.#ruleset(), { signal });
+      return await this.#write(() => this.#engine.apply(this.#ruleset(), { signal }));
+    }
+  }
+
+  /** The kernel tells of what we change ourselves too: that was nobody else. */
+  async #write<T>(act: () => Promise<T>): Promise<T> {
+    this.#socket?.drain();
+    this.#writing = true;
+    try {
+      return await act();
+    } finally {
+      this.#socket?.drain();
+      this.#writing = false;
     }
   }
 
@@ -164,9 +179,20 @@ export class Firewall {
     if (this.#othersCleaned) return;
     const { engine, iptablesVariant } = this.#options;
     const variant = iptablesVariant ?? this.#engine.variant;
-    const { removed, failures } = await cleanOtherFirewalls(this.#programs, { engine, variant }, { signal });
+    const chosen = { engine, variant };
+    const { removed, failures } = await cleanOtherFirewalls(
+      this.#programs,
+      chosen,
+      { signal },
+      this.#traces(),
+    );
     this.#reporter.othersCleaned(removed, failures);
     this.#othersCleaned = true;
+  }
+
+  /** Programs that enter another namespace see another kernel's firewall than we do. */
+  #traces(): Traces {
+    return this.#options.programs === undefined ? firewallTraces() : everywhere;
   }
 
   async #lookForObstacles(signal: AbortSignal): Promise<void> {
@@ -207,7 +233,8 @@ export class Firewall {
       removed: touched.filter(address => !this.#book.has(address)),
     };
     try {
-      await this.#engine.changePeers(change, () => this.#ruleset(), { signal: this.#controller.signal });
+      const options = { signal: this.#controller.signal };
+      await this.#write(() => this.#engine.changePeers(change, () => this.#ruleset(), options));
     } catch (error) {
       if (!this.#controller.signal.aborted) this.#problem = this.#reporter.failed(error);
     }
@@ -219,7 +246,8 @@ export class Firewall {
       this.#watch?.nudge();
     }
     if (!change.ours) return;
-    this.#lastChange = change;
+    if (!this.#writing) this.#lastChange = change;
+    // Even while we write: somebody may have been quicker than our own look at what was written.
     this.#watch?.touch();
   }
 
@@ -230,7 +258,11 @@ export class Firewall {
       signal: this.#controller.signal,
       periodMs: () => (this.#isQuiet() ? Math.max(auditMs, resyncMs) : resyncMs),
       look: occasion => this.#look(occasion),
-      onHeldBack: delayMs => this.#reporter.heldBack(delayMs, this.#lastChange),
+      onHeldBack: delayMs => {
+        if (this.#lastChange === undefined) return false;
+        this.#reporter.heldBack(delayMs, this.#lastChange);
+        return true;
+      },
     });
   }
 
@@ -241,6 +273,8 @@ export class Firewall {
 
   async #look(occasion: 'touched' | 'period'): Promise<boolean> {
     const wasInPlace = this.#problem === '';
+    // Rules of others in iptables' legacy variant come and go untold.
+    if (occasion === 'period' && this.#engine.tellsChanges) this.#elsewhereTouched = true;
     try {
       const drift = await this.#enqueue(() => this.#applyWish());
       if (occasion === 'period') await this.#lookForStrangers();
@@ -251,6 +285,8 @@ export class Firewall {
     } catch {
       // Reported where it happened; the next period tries again.
       return false;
+    } finally {
+      this.#lastChange = undefined;
     }
   }
 

@@ -36,6 +36,8 @@ export class IptablesEngine implements FirewallEngine {
   #variant: IptablesVariant | undefined;
   readonly #spelling = new Map<string, string>();
   readonly #seen = new Map<Family, IptablesState>();
+  /** Families that shall have no rules, and have none. */
+  readonly #cleaned = new Set<Family>();
 
   /** @param heard whether somebody listens to nftables' changes, which are those of one of the variants too */
   constructor(programs: Programs, variant: IptablesVariant | undefined, heard: () => boolean) {
@@ -61,10 +63,9 @@ export class IptablesEngine implements FirewallEngine {
 
   async apply(ruleset: Ruleset, options: EngineOptions): Promise<string[]> {
     await this.#learnVariant(options);
-    const unwanted = ([4, 6] as const).filter(family => !ruleset.families.some(one => one.family === family));
-    const cleaned = await Promise.all(unwanted.map(family => this.#iptables.clean(family, options)));
+    const cleaned = await this.#cleanUnwanted(ruleset, options);
     const mended = await eachFamily(ruleset, rules => this.#applyFamily(rules, options));
-    return [...cleaned.flat(), ...mended];
+    return [...cleaned, ...mended];
   }
 
   async changePeers(_: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<void> {
@@ -101,6 +102,17 @@ export class IptablesEngine implements FirewallEngine {
       // The families' own programs are asked next, and tell it better.
       if (!hasCode(error, 'firewall-program-missing')) throw error;
     }
+  }
+
+  /** Once: nobody but an earlier run can have left anything, and every look costs a process. */
+  async #cleanUnwanted({ families }: Ruleset, options: EngineOptions): Promise<string[]> {
+    for (const { family } of families) this.#cleaned.delete(family);
+    const unwanted = ([4, 6] as const)
+      .filter(family => !families.some(one => one.family === family))
+      .filter(family => !this.#cleaned.has(family));
+    const cleaned = await Promise.all(unwanted.map(family => this.#iptables.clean(family, options)));
+    for (const family of unwanted) this.#cleaned.add(family);
+    return cleaned.flat();
   }
 
   async #applyFamily(rules: FamilyRules, options: EngineOptions): Promise<readonly string[]> {

@@ -40,8 +40,8 @@ export class FirewallReporter {
     this.#log.warn({ drift, ...who }, 'somebody undid our firewall rules: they are back');
   }
 
-  heldBack(delayMs: number, by: FirewallChange | undefined): void {
-    const who = by === undefined || by.process === '' ? 'another program' : `${by.process} (pid ${by.pid})`;
+  heldBack(delayMs: number, { process, pid }: FirewallChange): void {
+    const who = process === '' ? 'another program' : `${process} (pid ${pid})`;
     const seconds = Math.ceil(delayMs / 1000);
     this.#log.error({}, `${who} keeps undoing our firewall rules: the next repair waits ${seconds} s`);
   }

@@ -8,8 +8,11 @@ export interface WatchOptions {
   readonly periodMs: () => number;
   /** Looks, repairs, never throws; true when there was something to repair. */
   readonly look: (occasion: 'touched' | 'period') => Promise<boolean>;
-  /** Told before a repair is put off because there were so many. */
-  readonly onHeldBack: (delayMs: number) => void;
+  /**
+   * Told that a repair is put off because there were so many; gives false when nobody is known to make it necessary,
+   * and is told again when somebody touches the firewall meanwhile.
+   */
+  readonly onHeldBack: (delayMs: number) => boolean;
 }
 
 /** After a change: more of the same may follow at once, as when a firewall reloads. */
@@ -21,6 +24,8 @@ export class FirewallWatch {
   readonly #limit = new RepairLimit();
   #touched = false;
   #nudged = false;
+  #heldUntilMs: number | undefined;
+  #toldHeldBack = false;
   #wake = (): void => {};
   /** Resolves after the signal. */
   readonly ended: Promise<void>;
@@ -33,6 +38,7 @@ export class FirewallWatch {
   /** Somebody changed something of ours. */
   touch(): void {
     this.#touched = true;
+    this.#tellHeldBack();
     this.#wake();
   }
 
@@ -58,10 +64,20 @@ export class FirewallWatch {
   }
 
   async #settle(): Promise<void> {
-    const { clock, onHeldBack } = this.#options;
-    const delayMs = this.#limit.delayMs(clock.monotonicMs());
-    if (delayMs > 0) onHeldBack(delayMs);
+    const nowMs = this.#options.clock.monotonicMs();
+    const delayMs = this.#limit.delayMs(nowMs);
+    this.#heldUntilMs = delayMs > 0 ? nowMs + delayMs : undefined;
+    this.#toldHeldBack = false;
+    this.#tellHeldBack();
     await this.#nap(Math.max(settleMs, delayMs));
+    this.#heldUntilMs = undefined;
+  }
+
+  /** Once for each time. */
+  #tellHeldBack(): void {
+    const { clock, onHeldBack } = this.#options;
+    if (this.#heldUntilMs === undefined || this.#toldHeldBack) return;
+    this.#toldHeldBack = onHeldBack(this.#heldUntilMs - clock.monotonicMs());
   }
 
   /** Ends early when touched. */

@@ -73,6 +73,11 @@ export class NftSocket {
     return result;
   }
 
+  /** Tells at once of all that was committed until now, by programs that have ended for one. */
+  drain(): void {
+    this.#endpoint.drain();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

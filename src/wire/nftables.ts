@@ -96,6 +96,19 @@ function decodeGeneration(body: Uint8Array): NftNotice {
   return { type: 'committed', process, pid };
 }
 
+export interface NftTableName {
+  readonly family: NftFamily;
+  readonly name: string;
+}
+
+/** Asks for all tables; the answers read as notices of new ones. */
+export const tablesDump: NetlinkRequest = {
+  type: (subsystem << 8) | 1,
+  flags: NLM_F.REQUEST | NLM_F.DUMP,
+  body: nfgenmsg(0, 0),
+  what: () => 'nft list tables',
+};
+
 export interface ElementChange {
   readonly verb: 'add' | 'delete';
   readonly family: 'ip' | 'ip6';

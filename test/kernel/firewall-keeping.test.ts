@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { Clock } from '../../src/base/clock.ts';
 import { hasCode } from '../../src/base/errors.ts';
 import type { Scope } from '../../src/base/scope.ts';
 import { cleanFirewalls } from '../../src/firewall/clean.ts';
 import { firewallPrograms } from '../../src/firewall/programs.ts';
+import { systemClock } from '../../src/sys/clock.ts';
 import { sortedTables } from '../contract/firewall.ts';
 import { eventually } from '../support/eventually.ts';
 import { testScope } from '../support/leaks.ts';
@@ -153,6 +155,22 @@ for (const [title, choice, commands, sentence] of obstacles) {
     await eventually('its end', () => said.some(line => line.startsWith(`info: no longer: ${sentence} `)));
     assert.deepEqual(firewall.status.obstacles, []);
   });
+}
+
+test("what iptables' legacy variant drops comes and goes untold, so nftables' engine looks each half minute", async t => {
+  const impatient = { ...systemClock, sleep: quickly };
+  const { firewall, shell } = await bench(t, { engine: 'nftables' }, { clock: impatient });
+  await firewall.apply(everyFlag);
+  await shell('iptables-legacy -P FORWARD DROP');
+  await eventually('a report', () => firewall.status.obstacles.length > 0);
+  assert.equal(firewall.status.obstacles[0]?.rule, 'policy of FORWARD: drop');
+  await shell('iptables-legacy -P FORWARD ACCEPT');
+  await eventually('its end', () => firewall.status.obstacles.length === 0);
+});
+
+/** Time flies: an hour is over in a tenth of a second. */
+async function quickly(milliseconds: number, options: Parameters<Clock['sleep']>[1]): Promise<void> {
+  await systemClock.sleep(Math.min(milliseconds, 100), options);
 }
 
 test('a policy of DROP in FORWARD is no obstacle: our rules accept', async t => {

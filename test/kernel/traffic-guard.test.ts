@@ -6,19 +6,13 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { parseIp } from '../../src/base/ip.ts';
-import { parseMac } from '../../src/base/mac.ts';
 import type { Scope } from '../../src/base/scope.ts';
-import { encodeEthernet, etherTypes } from '../../src/wire/ethernet.ts';
-import { encodeIpv4, ipProtocols } from '../../src/wire/ipv4.ts';
-import { encodeUdp } from '../../src/wire/udp.ts';
-import { encodeVxlanHeader } from '../../src/wire/vxlan.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { testScope } from '../support/leaks.ts';
 import { createNetns, joinByCable, joinBySwitch, type Netns } from '../support/netns.ts';
 import { guarded } from '../unit/traffic/wishes.ts';
-import { listenForDatagrams, sendDatagram } from './traffic-datagrams.ts';
+import { listenForDatagrams, sendDatagram, vxlanPacket } from './traffic-datagrams.ts';
 import { choices, leaseOf, openFirewall } from './traffic-firewalls.ts';
 
 interface Wire {
@@ -59,22 +53,11 @@ async function wire(t: TestContext): Promise<Wire> {
     host,
     container: await listenForDatagrams(container, port),
     send: async (from, innerSource, text) => {
-      const packet = vxlanPacket(innerSource, text);
+      const inner = { source: innerSource, destination: '10.2.1.2', port, text };
+      const packet = vxlanPacket({ mac: vtepMac, ...inner });
       await sendDatagram(from === 'peer' ? peer : stranger, { address: '192.0.2.1', port: 8472 }, packet);
     },
   };
-}
-
-function vxlanPacket(innerSource: string, text: string): Uint8Array {
-  const ends = { source: parseIp(innerSource), destination: parseIp('10.2.1.2') };
-  const datagram = encodeUdp(
-    { sourcePort: 1000, destinationPort: port },
-    new TextEncoder().encode(text),
-    ends,
-  );
-  const packet = encodeIpv4({ ...ends, protocol: ipProtocols.udp }, datagram);
-  const addresses = { destination: parseMac(vtepMac), source: parseMac('02:00:00:00:00:99') };
-  return encodeVxlanHeader({ vni: 1 }, encodeEthernet({ ...addresses, etherType: etherTypes.ipv4 }, packet));
 }
 
 test('without a guard anybody on the underlay reaches a container by a forged frame', async t => {
