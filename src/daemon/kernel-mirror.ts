@@ -43,6 +43,8 @@ export class KernelMirror {
   readonly #options: MirrorOptions;
   readonly #desired: KernelState;
   readonly #names = new Map<IfIndex, LinkName>();
+  /** Numbers of our devices, whatever they are called now. */
+  readonly #ours = new Map<LinkName, IfIndex>();
   #believed = new Map<ObjectKey, KernelObject>();
 
   constructor(options: MirrorOptions, desired: KernelState) {
@@ -59,9 +61,9 @@ export class KernelMirror {
     return [...this.#names.values()].includes(name);
   }
 
-  /** The device that had this name when it was last looked at. */
+  /** The device of ours that has, or last had, this name. */
   indexOf(name: LinkName): IfIndex | undefined {
-    return [...this.#names].find(([, known]) => known === name)?.[0];
+    return this.#ours.get(name);
   }
 
   /** Takes a snapshot for all there is. */
@@ -69,12 +71,12 @@ export class KernelMirror {
     const { owns } = this.#options;
     this.#believed = new Map([...state].filter(([key, object]) => this.#desired.has(key) || owns(object)));
     this.#names.clear();
-    for (const link of links.values()) this.#names.set(link.index, link.name);
+    for (const link of links.values()) this.#name(link);
   }
 
   /** Takes the numbers of devices, as the kernel has them now. */
   name(devices: ReadonlyMap<LinkName, IfIndex>): void {
-    for (const [name, index] of devices) this.#names.set(index, name);
+    for (const [name, index] of devices) this.#name({ name, index });
   }
 
   /** Takes a step of ours that the kernel has carried out. True when it took other things along unseen. */
@@ -99,7 +101,7 @@ export class KernelMirror {
     const { devices, needs } = this.#options;
     const known = this.#names.get(link.index);
     if (type === 'gone') this.#names.delete(link.index);
-    else this.#names.set(link.index, link.name);
+    else this.#name(link);
     const renamed = known !== undefined && known !== link.name;
     const object = modelOf({ type: 'link', value: link }, index => this.#nameOf(index));
     const key = keyOf(object);
@@ -137,6 +139,11 @@ export class KernelMirror {
 
   #onOurDevice(object: KernelObject): boolean {
     return this.#options.devices.includes(deviceOf(object) ?? '');
+  }
+
+  #name({ index, name }: Pick<Link, 'index' | 'name'>): void {
+    this.#names.set(index, name);
+    if (this.#options.devices.includes(name)) this.#ours.set(name, index);
   }
 
   #nameOf(index: IfIndex): LinkName {

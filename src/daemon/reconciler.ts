@@ -2,23 +2,24 @@
  * Keeps the kernel as desired, level-triggered:
  *
  *     set/unset ───> desired ─┐
- *                             ├─ diff of the dirty keys ──> steps ──> apply ──> mirror
- *     snapshot ───┬> mirror ──┘                                         └─ failed: again, later
- *     monitor ────┘
+ *                             ├─ diff of the dirty keys ──> steps ──> pace ──> apply ──> mirror
+ *     snapshot ───┬> mirror ──┘                                       │         └─ refused: again, later
+ *     monitor ────┘                                                   └─ fought over: later
  *
  * The mirror is what the kernel holds as far as we know. A lease event, or a notice of the monitor, makes a few keys
  * dirty and costs only those; a look at the kernel makes everything dirty.
  */
 import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
-import { describeError } from '../base/errors.ts';
+import { hasCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Applied, apply } from '../kernel/apply.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
-import { snapshot } from '../kernel/snapshot.ts';
-import { stepCommand } from '../state/describe.ts';
+import { type Snapshot, snapshot } from '../kernel/snapshot.ts';
+import { compare } from '../state/compare.ts';
 import { diff, type Step } from '../state/diff.ts';
 import {
+  deviceOf,
   type KernelObject,
   type KernelState,
   keyOf,
@@ -27,8 +28,10 @@ import {
 } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { KernelMirror } from './kernel-mirror.ts';
+import { renamedDevice, spareDevices, takeNameBack } from './own-devices.ts';
+import { type Failing, Refusals } from './refusals.ts';
+import { RepairGate } from './repair-gate.ts';
 import { RepairLog } from './repair-log.ts';
-import { RepairPace } from './repair-pace.ts';
 
 export interface ReconcilerOptions {
   readonly socket: NetlinkSocket;
@@ -54,41 +57,49 @@ export interface Tally {
   readonly deleted: number;
 }
 
-/** An object that cannot be brought to its desired state for now. */
-export interface Failing {
-  readonly command: string;
-  readonly error: string;
-  readonly attempts: number;
-}
-
-const retry = { firstMs: 200, maxMs: 30_000 } as const;
-/** Under this key the pace of looks at the whole kernel is kept. */
-const everything = 'everything' as ObjectKey;
+/** Of the time that looking at the whole kernel takes, so many times as much passes before the next look. */
+const lookSpacing = 4;
+const unreadable = { firstMs: 200, maxMs: 30_000 } as const;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #desired = new Map<ObjectKey, KernelObject>();
-  readonly #failing = new Map<ObjectKey, Failing>();
+  readonly #refusals: Refusals;
   readonly #mirror: KernelMirror;
-  readonly #pace = new RepairPace();
   readonly #repairs: RepairLog;
+  readonly #gate: RepairGate;
   /** Dirty because the wish changed; whatever else is dirty is a repair. */
   readonly #wished = new Set<ObjectKey>();
+  /** Wanted no more, and not removed yet. */
+  readonly #released = new Map<ObjectKey, KernelObject>();
   #dirty = new Set<ObjectKey>();
   #stale = true;
+  /** What the monitor tells while the kernel is being read: the picture may be from before or after. */
+  #meanwhile: KernelEvent[] | undefined;
+  #nextLookMs = 0;
+  #lookPlanned = false;
   #running: Promise<void> | undefined;
-  #retryPlanned = false;
+  #retryAtMs = Number.POSITIVE_INFINITY;
+  #unreadableTimes = 0;
   #tally = { added: 0, replaced: 0, deleted: 0 };
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#refusals = new Refusals(options);
     // By reference: devices come and go with the plan.
     this.#mirror = new KernelMirror(options, this.#desired);
     this.#repairs = new RepairLog(options.log);
+    this.#gate = new RepairGate({
+      clock: options.clock,
+      refusals: this.#refusals,
+      repairs: this.#repairs,
+      onDue: key => this.#soil(key),
+      later: (delayMs, act) => this.#later(delayMs, act),
+    });
   }
 
   get failing(): ReadonlyMap<ObjectKey, Failing> {
-    return this.#failing;
+    return this.#refusals.failing;
   }
 
   get desired(): KernelState {
@@ -105,8 +116,7 @@ export class Reconciler {
     for (const object of objects) {
       const key = keyOf(object);
       this.#desired.set(key, object);
-      this.#wished.add(key);
-      this.#dirty.add(key);
+      this.#wish(key);
       // What a device loses when it is made anew is known only after a look.
       if (object.type === 'link') this.#stale = true;
     }
@@ -116,9 +126,10 @@ export class Reconciler {
   /** Wants nothing under these keys any more. */
   unset(keys: readonly ObjectKey[]): void {
     for (const key of keys) {
+      const object = this.#desired.get(key);
+      if (object !== undefined) this.#released.set(key, object);
       this.#desired.delete(key);
-      this.#wished.add(key);
-      this.#dirty.add(key);
+      this.#wish(key);
     }
     this.#wake();
   }
@@ -127,27 +138,26 @@ export class Reconciler {
   notice(event: KernelEvent): void {
     // Before the first wish everything of ours would look stale, and would be removed.
     if (this.#desired.size === 0) return;
+    this.#meanwhile?.push(event);
     const consequence = this.#mirror.notice(event);
     if (consequence.type === 'nothing') return;
-    const key = consequence.type === 'dirty' ? consequence.key : everything;
-    if (event.type !== 'overrun') this.#repairs.suspect(key, event.by);
-    const { delayMs, complain } = this.#pace.ask(key, this.#options.clock.monotonicMs());
-    if (complain) this.#repairs.complain(key, delayMs);
-    this.#later(delayMs, () => {
-      if (key === everything) this.#stale = true;
-      else this.#dirty.add(key);
-      this.#wake();
-    });
+    if (event.type !== 'overrun' && consequence.key !== undefined) {
+      this.#repairs.suspect(consequence.key, event.by);
+    }
+    if (consequence.type === 'stale') {
+      this.#refusals.hurry();
+      this.#lookSoon();
+    } else this.#soil(consequence.key);
   }
 
   /** Looks at the kernel and puts right whatever differs. */
   resync(): void {
-    this.#pace.prune(this.#options.clock.monotonicMs());
+    this.#gate.prune();
     this.#stale = true;
     this.#wake();
   }
 
-  /** Resolves when nothing is left to do but what failed, and tells what was done since the last call. */
+  /** Resolves when nothing is left to do but what must wait, and tells what was done since the last call. */
   async settled(): Promise<Tally> {
     while (this.#running !== undefined) await this.#running;
     const tally = this.#tally;
@@ -155,44 +165,93 @@ export class Reconciler {
     return tally;
   }
 
+  #wish(key: ObjectKey): void {
+    this.#wished.add(key);
+    this.#dirty.add(key);
+  }
+
+  #soil(key: ObjectKey): void {
+    this.#dirty.add(key);
+    this.#wake();
+  }
+
   #wake(): void {
     if (this.#running !== undefined || this.#options.signal.aborted) return;
     // Starting in a microtask lets a burst of changes become one batch.
     this.#running = Promise.resolve()
       .then(() => this.#work())
-      .then(completed => {
-        this.#running = undefined;
-        if (!completed) this.#planRetry(0);
-        else if (this.#stale || this.#dirty.size > 0) this.#wake();
-      });
+      .then(
+        () => {
+          this.#running = undefined;
+          this.#unreadableTimes = 0;
+          this.#planRetry();
+          if (this.#stale || this.#dirty.size > 0) this.#wake();
+        },
+        error => {
+          this.#running = undefined;
+          this.#onUnreadable(error);
+        },
+      );
   }
 
-  /** Works until nothing is left; false when the kernel could not be read. */
-  async #work(): Promise<boolean> {
+  async #work(): Promise<void> {
     while ((this.#stale || this.#dirty.size > 0) && !this.#options.signal.aborted) {
-      if (this.#stale && !(await this.#look())) return false;
+      if (this.#stale) await this.#look();
       const keys = this.#dirty;
       this.#dirty = new Set();
-      const steps = diff(pick(this.#desired, keys), pick(this.#mirror.state, keys));
-      this.#learn(await this.#apply(steps), keys);
+      const desired = pick(this.#desired, keys);
+      const { actual, failed } = spareDevices(desired, pick(this.#mirror.state, keys), name =>
+        this.#mirror.hasDevice(name),
+      );
+      const steps = diff(desired, actual).filter(step => this.#mayDelete(step));
+      const passed = this.#gate.pass(steps, this.#wished);
+      const outcome = await this.#apply(passed);
+      const taken = new Set(passed);
+      for (const step of steps) if (!taken.has(step)) keys.delete(keyOf(step.object));
+      this.#learn({ ...outcome, failed: [...failed, ...outcome.failed] }, keys);
     }
-    return true;
   }
 
-  /** Reads the kernel; false when that failed. */
-  async #look(): Promise<boolean> {
-    const { socket, devices, log } = this.#options;
+  /** Reads the kernel. @throws WeftError when that failed; it has to be tried again */
+  async #look(): Promise<void> {
+    const { clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    const meanwhile: KernelEvent[] = [];
+    this.#stale = false;
+    this.#meanwhile = meanwhile;
     try {
-      this.#stale = false;
-      this.#mirror.take(await snapshot(socket, devices));
-      for (const key of this.#desired.keys()) this.#dirty.add(key);
-      for (const key of this.#mirror.state.keys()) this.#dirty.add(key);
-      return true;
-    } catch (error) {
-      this.#stale = true;
-      log.error({ error }, 'reading the kernel failed, trying again');
-      return false;
+      this.#mirror.take(await this.#snapshot());
+    } finally {
+      this.#meanwhile = undefined;
     }
+    this.#refusals.keep(key => this.#desired.has(key) || this.#mirror.state.has(key));
+    for (const key of this.#desired.keys()) this.#dirty.add(key);
+    for (const key of this.#mirror.state.keys()) this.#dirty.add(key);
+    for (const event of meanwhile) this.notice(event);
+    const nowMs = clock.monotonicMs();
+    this.#nextLookMs = nowMs + lookSpacing * (nowMs - startMs);
+  }
+
+  async #snapshot(): Promise<Snapshot> {
+    const { socket, devices, log } = this.#options;
+    const seen = await snapshot(socket, devices);
+    let renamed = false;
+    for (const name of devices) {
+      const wish = this.#desired.get(keyOf({ type: 'link', value: { name } }));
+      const link = renamedDevice(seen, wish, this.#mirror.indexOf(name));
+      if (link === undefined || this.#gate.ask(`name ${name}`, () => this.resync()).type !== 'now') continue;
+      if (!(await takeNameBack(socket, link, name))) continue;
+      log.warn({}, `repaired: ip link set ${link.name} name ${name}`);
+      renamed = true;
+    }
+    return renamed ? await snapshot(socket, devices) : seen;
+  }
+
+  /** What took the place of something of ours may be replaced, but when ours is no longer wanted it may stay. */
+  #mayDelete({ verb, object, ...step }: Step): boolean {
+    if (verb !== 'delete' || 'differences' in step || this.#options.owns(object)) return true;
+    const released = this.#released.get(keyOf(object));
+    return released !== undefined && compare(released, object).length === 0;
   }
 
   /** Devices first, so that they can be prepared before anything is put on them. */
@@ -200,13 +259,17 @@ export class Reconciler {
     const { socket, prepareDevice } = this.#options;
     const firstLater = steps.findIndex(step => step.object.type !== 'link');
     const cut = firstLater < 0 ? steps.length : firstLater;
-    const links = await apply(socket, steps.slice(0, cut));
-    for (const { verb, object } of links.done) {
+    const ofLinks = await apply(socket, steps.slice(0, cut));
+    for (const { verb, object } of ofLinks.done) {
       if (verb === 'add' && object.type === 'link') prepareDevice?.(object.value.name);
     }
     const others = await apply(socket, steps.slice(cut));
     this.#mirror.name(others.devices);
-    return { ...others, done: [...links.done, ...others.done], failed: [...links.failed, ...others.failed] };
+    return {
+      ...others,
+      done: [...ofLinks.done, ...others.done],
+      failed: [...ofLinks.failed, ...others.failed],
+    };
   }
 
   #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>): void {
@@ -218,30 +281,52 @@ export class Reconciler {
     const failedKeys = new Set(failed.map(({ step }) => keyOf(step.object)));
     for (const key of keys) {
       this.#wished.delete(key);
-      if (!failedKeys.has(key)) this.#failing.delete(key);
+      if (failedKeys.has(key)) continue;
+      this.#released.delete(key);
+      this.#refusals.resolve(key);
     }
-    for (const { step, error } of failed) this.#fail(step, error);
-    const attempts = failed.map(({ step }) => this.#failing.get(keyOf(step.object))?.attempts ?? 0);
-    if (failed.length > 0) this.#planRetry(Math.min(...attempts));
+    this.#refusals.take(failed);
+    if (failed.some(({ step, error }) => this.#lostDevice(step, error))) this.#stale = true;
   }
 
-  #fail(step: Step, error: Error): void {
-    const key = keyOf(step.object);
-    const attempts = (this.#failing.get(key)?.attempts ?? 0) + 1;
-    const command = stepCommand(step);
-    this.#failing.set(key, { command, error: describeError(error), attempts });
-    // The first failure of many; then only as often as the attempts double.
-    if ((attempts & (attempts - 1)) === 0) {
-      this.#options.log.warn({ command, attempts, error }, 'the kernel refused a change, trying again');
-    }
+  /** Was this step refused because its device is gone, of which no notice has come yet? */
+  #lostDevice({ object }: Step, error: Error): boolean {
+    if (object.type === 'link' || !hasCode(error, 'device-missing')) return false;
+    const link: KernelObject = { type: 'link', value: { name: deviceOf(object) ?? '' } };
+    return this.#mirror.state.has(keyOf(link));
   }
 
-  /** Looks again after a while, at everything: a refusal often means that the kernel is not as believed. */
-  #planRetry(attempt: number): void {
-    if (this.#retryPlanned) return;
-    this.#retryPlanned = true;
-    this.#later(backoffMs(retry, attempt, this.#options.random()), () => {
-      this.#retryPlanned = false;
+  #onUnreadable(error: unknown): void {
+    this.#stale = true;
+    const { log, random, signal } = this.#options;
+    if (signal.aborted) return;
+    const delayMs = backoffMs(unreadable, this.#unreadableTimes++, random());
+    log.error({ error, retryInMs: delayMs }, 'reading the kernel failed, trying again');
+    this.#later(delayMs, () => this.#wake());
+  }
+
+  /** Looks soon, unless the last look was so long and so short a time ago that nothing else would be done. */
+  #lookSoon(): void {
+    const delayMs = Math.max(0, this.#nextLookMs - this.#options.clock.monotonicMs());
+    if (this.#lookPlanned) return;
+    this.#lookPlanned = delayMs > 0;
+    this.#later(delayMs, () => {
+      this.#lookPlanned = false;
+      this.#stale = true;
+      this.#wake();
+    });
+  }
+
+  /** Looks again at everything when a retry is due: a refusal often means that the kernel is not as believed. */
+  #planRetry(): void {
+    const delayMs = this.#refusals.nextInMs;
+    if (delayMs === undefined) return;
+    const atMs = this.#options.clock.monotonicMs() + delayMs;
+    if (atMs >= this.#retryAtMs) return;
+    this.#retryAtMs = atMs;
+    this.#later(Math.max(1, delayMs), () => {
+      if (this.#retryAtMs !== atMs) return;
+      this.#retryAtMs = Number.POSITIVE_INFINITY;
       this.resync();
     });
   }

@@ -23,6 +23,8 @@ export interface RefusalTools {
 }
 
 const retry = { firstMs: 25, maxMs: 30_000 } as const;
+/** The first refusal of an object is told, and then each tenth, which is one in five minutes when it lasts. */
+const toldEach = 10;
 
 export class Refusals {
   readonly failing = new Map<ObjectKey, Failing>();
@@ -36,7 +38,9 @@ export class Refusals {
   /** Milliseconds until the next retry is due; undefined when there is none. */
   get nextInMs(): number | undefined {
     if (this.#dueMs.size === 0) return undefined;
-    return Math.max(0, Math.min(...this.#dueMs.values()) - this.#tools.clock.monotonicMs());
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const dueMs of this.#dueMs.values()) soonest = Math.min(soonest, dueMs);
+    return Math.max(0, soonest - this.#tools.clock.monotonicMs());
   }
 
   /** Has this object been refused, and is it too early to try again? */
@@ -46,8 +50,8 @@ export class Refusals {
 
   /** Takes what was refused together. */
   take(failed: Applied['failed']): void {
-    const { clock, random } = this.#tools;
-    const [now, jitter] = [clock.monotonicMs(), random()];
+    if (failed.length === 0) return;
+    const [now, jitter] = [this.#tools.clock.monotonicMs(), this.#tools.random()];
     for (const { step, error } of failed) {
       const attempts = this.#take(step, error);
       this.#dueMs.set(keyOf(step.object), now + backoffMs(retry, attempts - 1, jitter));
@@ -58,6 +62,11 @@ export class Refusals {
   resolve(key: ObjectKey): void {
     this.failing.delete(key);
     this.#dueMs.delete(key);
+  }
+
+  /** Forgets all but these. */
+  keep(isWanted: (key: ObjectKey) => boolean): void {
+    for (const key of this.failing.keys()) if (!isWanted(key)) this.resolve(key);
   }
 
   /** Circumstances have changed: everything may be tried again at once. */
@@ -71,8 +80,8 @@ export class Refusals {
     const attempts = (this.failing.get(key)?.attempts ?? 0) + 1;
     const command = stepCommand(step);
     this.failing.set(key, { command, error: describeError(error), attempts });
-    // The first of many; then only as often as the attempts double. The device's own failure speaks for what is on it.
-    const told = (attempts & (attempts - 1)) === 0;
+    // The device's own failure speaks for what is on it.
+    const told = attempts === 1 || attempts % toldEach === 0;
     if (told && (step.object.type === 'link' || !hasCode(error, 'device-missing'))) {
       this.#tools.log.warn({ command, attempts, error }, 'the kernel refused a change, trying again');
     }

@@ -46,6 +46,7 @@ export async function apply(socket: NetlinkSocket, steps: readonly Step[]): Prom
       const outcome = request instanceof WeftError ? undefined : outcomes.next().value;
       if (outcome?.ok === true || isGone(step, outcome?.error)) done.push(step);
       else if (await remakeInstead(socket, step, devices, outcome?.error)) done.push(step);
+      else if (await replaceFirst(socket, step, devices, outcome?.error)) done.push(step);
       else failed.push({ step, error: outcome?.error ?? (request as WeftError) });
     }
   }
@@ -92,6 +93,22 @@ async function remakeInstead(
   ]);
   if (requests instanceof WeftError) return false;
   return (await socket.requestAll(requests)).every(outcome => outcome.ok);
+}
+
+/**
+ * A route that was put before ours (`ip route prepend`) cannot be replaced by ours while ours is there, behind it
+ * (net/ipv4/fib_trie.c fib_table_insert); ours, which nothing takes there, is in the way.
+ */
+async function replaceFirst(
+  socket: NetlinkSocket,
+  step: Step,
+  devices: DeviceNumbers,
+  error: WeftError | undefined,
+): Promise<boolean> {
+  if (step.verb === 'delete' || step.object.type !== 'route') return false;
+  if (!(error instanceof NetlinkError) || error.errnoName !== 'EEXIST') return false;
+  const requests = [requestOf({ verb: 'delete', object: step.object }, devices), requestOf(step, devices)];
+  return (await socket.requestAll(requests)).at(-1)?.ok === true;
 }
 
 /** Groups for one send each: link steps alone, runs of others together. */

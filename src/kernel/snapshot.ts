@@ -32,7 +32,8 @@ export async function snapshot(socket: NetlinkSocket, devices: readonly LinkName
   const found: MonitoredObject[] = wanted.map(value => ({ type: 'link', value }));
   for (const { index: dev } of wanted) for (const object of await objectsOn(socket, dev)) found.push(object);
   return {
-    state: stateOf(found.map(object => modelOf(object, nameOf))),
+    // Of several routes to one destination the kernel takes the first: that is the one to know.
+    state: stateOf(found.reverse().map(object => modelOf(object, nameOf))),
     links: new Map(all.map(link => [link.name, link])),
   };
 }
