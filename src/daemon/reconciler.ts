@@ -11,7 +11,7 @@
  */
 import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
-import { hasCode } from '../base/errors.ts';
+import { describeError, hasCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Applied, apply } from '../kernel/apply.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
@@ -59,6 +59,8 @@ export interface Tally {
 
 /** Of the time that looking at the whole kernel takes, so many times as much passes before the next look. */
 const lookSpacing = 4;
+/** So many objects are dealt with in one turn. */
+const keysPerTurn = 2048;
 const unreadable = { firstMs: 200, maxMs: 30_000 } as const;
 
 export class Reconciler {
@@ -69,18 +71,20 @@ export class Reconciler {
   readonly #repairs: RepairLog;
   readonly #gate: RepairGate;
   /** Dirty because the wish changed; whatever else is dirty is a repair. */
-  readonly #wished = new Set<ObjectKey>();
+  #wished = new Set<ObjectKey>();
   /** Wanted no more, and not removed yet. */
   readonly #released = new Map<ObjectKey, KernelObject>();
   #dirty = new Set<ObjectKey>();
   #stale = true;
   /** What the monitor tells while the kernel is being read: the picture may be from before or after. */
   #meanwhile: KernelEvent[] | undefined;
+  /** Keys that the monitor contradicts while steps are being taken: it knows better than what the steps say. */
+  #contradicted = new Set<ObjectKey>();
   #nextLookMs = 0;
   #lookPlanned = false;
   #running: Promise<void> | undefined;
   #retryAtMs = Number.POSITIVE_INFINITY;
-  #unreadableTimes = 0;
+  #unreadable: { readonly times: number; readonly message: string; readonly untilMs: number } | undefined;
   #tally = { added: 0, replaced: 0, deleted: 0 };
 
   constructor(options: ReconcilerOptions) {
@@ -100,6 +104,11 @@ export class Reconciler {
 
   get failing(): ReadonlyMap<ObjectKey, Failing> {
     return this.#refusals.failing;
+  }
+
+  /** Why the kernel cannot be read at present, so that nothing is known of it. */
+  get problem(): string | undefined {
+    return this.#unreadable?.message;
   }
 
   get desired(): KernelState {
@@ -144,6 +153,7 @@ export class Reconciler {
     if (event.type !== 'overrun' && consequence.key !== undefined) {
       this.#repairs.suspect(consequence.key, event.by);
     }
+    if (consequence.key !== undefined) this.#contradicted.add(consequence.key);
     if (consequence.type === 'stale') {
       this.#refusals.hurry();
       this.#lookSoon();
@@ -177,13 +187,15 @@ export class Reconciler {
 
   #wake(): void {
     if (this.#running !== undefined || this.#options.signal.aborted) return;
+    // Whoever wakes us while the kernel cannot be read only adds to the next try.
+    if ((this.#unreadable?.untilMs ?? 0) > this.#options.clock.monotonicMs()) return;
     // Starting in a microtask lets a burst of changes become one batch.
     this.#running = Promise.resolve()
       .then(() => this.#work())
       .then(
         () => {
           this.#running = undefined;
-          this.#unreadableTimes = 0;
+          this.#unreadable = undefined;
           this.#planRetry();
           if (this.#stale || this.#dirty.size > 0) this.#wake();
         },
@@ -197,19 +209,41 @@ export class Reconciler {
   async #work(): Promise<void> {
     while ((this.#stale || this.#dirty.size > 0) && !this.#options.signal.aborted) {
       if (this.#stale) await this.#look();
-      const keys = this.#dirty;
-      this.#dirty = new Set();
-      const desired = pick(this.#desired, keys);
-      const { actual, failed } = spareDevices(desired, pick(this.#mirror.state, keys), name =>
-        this.#mirror.hasDevice(name),
-      );
-      const steps = diff(desired, actual).filter(step => this.#mayDelete(step));
-      const passed = this.#gate.pass(steps, this.#wished);
-      const outcome = await this.#apply(passed);
-      const taken = new Set(passed);
-      for (const step of steps) if (!taken.has(step)) keys.delete(keyOf(step.object));
-      this.#learn({ ...outcome, failed: [...failed, ...outcome.failed] }, keys);
+      await this.#workOn(this.#takeDirty());
     }
+  }
+
+  /** As many keys as keep others waiting only for a moment; what becomes dirty meanwhile comes before the rest. */
+  #takeDirty(): Set<ObjectKey> {
+    const keys = new Set<ObjectKey>();
+    for (const key of this.#dirty) {
+      if (keys.size === keysPerTurn) break;
+      keys.add(key);
+      this.#dirty.delete(key);
+    }
+    return keys;
+  }
+
+  async #workOn(keys: Set<ObjectKey>): Promise<void> {
+    const later = this.#dirty;
+    this.#dirty = new Set();
+    this.#contradicted = new Set();
+    const wished = new Set([...keys].filter(key => this.#wished.delete(key)));
+    const desired = pick(this.#desired, keys);
+    const { actual, failed } = spareDevices(desired, pick(this.#mirror.state, keys), name =>
+      this.#mirror.hasDevice(name),
+    );
+    const steps = diff(desired, actual).filter(step => this.#mayDelete(step));
+    const passed = this.#gate.pass(steps, wished);
+    const outcome = await this.#apply(passed);
+    const taken = new Set(passed);
+    for (const step of steps) {
+      const key = keyOf(step.object);
+      if (taken.has(step) || !keys.delete(key)) continue;
+      if (wished.has(key)) this.#wished.add(key);
+    }
+    this.#learn({ ...outcome, failed: [...failed, ...outcome.failed] }, keys, wished);
+    for (const key of later) this.#dirty.add(key);
   }
 
   /** Reads the kernel. @throws WeftError when that failed; it has to be tried again */
@@ -272,17 +306,17 @@ export class Reconciler {
     };
   }
 
-  #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>): void {
+  #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>, wished: ReadonlySet<ObjectKey>): void {
     for (const step of done) {
       this.#tally[step.verb === 'add' ? 'added' : step.verb === 'replace' ? 'replaced' : 'deleted']++;
+      if (this.#contradicted.has(keyOf(step.object))) continue;
       if (this.#mirror.learn(step)) this.#stale = true;
     }
-    this.#repairs.tell(done, this.#wished);
+    this.#repairs.tell(done, wished);
     const failedKeys = new Set(failed.map(({ step }) => keyOf(step.object)));
     for (const key of keys) {
-      this.#wished.delete(key);
       if (failedKeys.has(key)) continue;
-      this.#released.delete(key);
+      if (!this.#wished.has(key)) this.#released.delete(key);
       this.#refusals.resolve(key);
     }
     this.#refusals.take(failed);
@@ -296,13 +330,20 @@ export class Reconciler {
     return this.#mirror.state.has(keyOf(link));
   }
 
+  /** Reading failed, or writing did as a whole: nothing is known until it has been read again. */
   #onUnreadable(error: unknown): void {
     this.#stale = true;
-    const { log, random, signal } = this.#options;
+    const { clock, log, random, signal } = this.#options;
     if (signal.aborted) return;
-    const delayMs = backoffMs(unreadable, this.#unreadableTimes++, random());
-    log.error({ error, retryInMs: delayMs }, 'reading the kernel failed, trying again');
-    this.#later(delayMs, () => this.#wake());
+    const times = this.#unreadable?.times ?? 0;
+    const delayMs = backoffMs(unreadable, times, random());
+    const message = describeError(error);
+    this.#unreadable = { times: times + 1, message, untilMs: clock.monotonicMs() + delayMs };
+    log.error({ error, retryInMs: delayMs }, 'the kernel could not be read or written, trying again');
+    this.#later(delayMs, () => {
+      if (this.#unreadable !== undefined) this.#unreadable = { ...this.#unreadable, untilMs: 0 };
+      this.#wake();
+    });
   }
 
   /** Looks soon, unless the last look was so long and so short a time ago that nothing else would be done. */

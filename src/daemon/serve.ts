@@ -202,7 +202,7 @@ export class NetworkService {
   #deviceProblem(): string | undefined {
     const { backend, host } = this.#membership;
     const failing = backend.planHost(host).map(object => this.#reconciler.failing.get(keyOf(object)));
-    return failing.find(failure => failure !== undefined)?.error;
+    return this.#reconciler.problem ?? failing.find(failure => failure !== undefined)?.error;
   }
 
   #onKernelEvent(event: KernelEvent): void {
