@@ -20,6 +20,7 @@ test(`after ${seconds} seconds of everything at once each host is as the leases 
   const { pings, witness } = report;
   t.diagnostic([...report.actions].map(([action, times]) => `${action}: ${times}`).join(', '));
   t.diagnostic(`${pings.lost} of ${pings.sent} packets lost between ${pings.pairs} pairs`);
-  assert.equal(witness.end.descriptors, witness.after.descriptors);
+  // A connection to etcd more or less is at rest too; a leak would be one for each of the actions.
+  assert.ok(witness.end.descriptors <= witness.after.descriptors + 2, JSON.stringify(witness));
   assert.ok(report.repairs > 0);
 });
