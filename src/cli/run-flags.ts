@@ -79,7 +79,7 @@ export const runFlags = {
   },
   'healthz-ip': {
     kind: 'string',
-    default: '0.0.0.0',
+    default: '127.0.0.1',
     placeholder: 'IP',
     help: 'address of the health listener',
   },

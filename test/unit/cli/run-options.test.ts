@@ -34,7 +34,8 @@ const flanneld: Readonly<Record<string, string | number | boolean | undefined>> 
   'kube-annotation-prefix': 'flannel.alpha.coreos.com',
   'kubeconfig-file': '',
   version: false,
-  'healthz-ip': '0.0.0.0',
+  // Loopback unless told otherwise: docs/adr/0013.
+  'healthz-ip': '127.0.0.1',
   'healthz-port': 0,
   'iptables-resync': 5,
   'iptables-forward-rules': true,
@@ -253,7 +254,7 @@ test('printable options hide passwords, keep the user, and leave out what was no
     ipMasqFullyRandom: true,
     iptablesForwardRules: true,
     iptablesResyncSeconds: 5,
-    healthz: '0.0.0.0:80',
+    healthz: '127.0.0.1:80',
     logFormat: 'auto',
     verbosity: 0,
   });
