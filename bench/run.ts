@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- NAME...]`: runs bench/NAME.ts, or all of them, one after the other. Each answers one question
+ * `npm run bench [-- NAME...]`: runs bench/NAME.ts, or all but the longest, one after the other. Each answers one question
  * with one table, and leaves nothing behind.
  */
 import { spawn } from 'node:child_process';
@@ -16,13 +16,17 @@ const names = globSync('*.ts', { cwd: import.meta.dirname })
   .filter(name => !shared.includes(name))
   .sort();
 
+/** Takes ten minutes, so only when it is asked for by name. */
+const byNameOnly = ['soak'];
+
 const asked = process.argv.slice(2);
 const unknown = asked.filter(name => !names.includes(name));
 if (unknown.length > 0) {
   process.stderr.write(`bench: no such bench: ${unknown.join(', ')}; there is ${names.join(', ')}\n`);
   process.exitCode = 2;
 } else {
-  for (const name of asked.length > 0 ? asked : names) {
+  const usual = names.filter(name => !byNameOnly.includes(name));
+  for (const name of asked.length > 0 ? asked : usual) {
     const child = spawn(process.execPath, [path.join(import.meta.dirname, `${name}.ts`)], {
       stdio: 'inherit',
     });
