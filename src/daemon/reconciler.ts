@@ -9,9 +9,8 @@
  * The mirror is what the kernel holds as far as we know. A lease event, or a notice of the monitor, makes a few keys
  * dirty and costs only those; a look at the kernel makes everything dirty.
  */
-import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
-import { describeError, hasCode } from '../base/errors.ts';
+import { hasCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Applied, apply } from '../kernel/apply.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
@@ -28,6 +27,7 @@ import {
 } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { KernelMirror } from './kernel-mirror.ts';
+import { LookSchedule } from './look-schedule.ts';
 import { renamedDevice, spareDevices, takeNameBack } from './own-devices.ts';
 import { type Failing, Refusals } from './refusals.ts';
 import { RepairGate } from './repair-gate.ts';
@@ -57,11 +57,8 @@ export interface Tally {
   readonly deleted: number;
 }
 
-/** Of the time that looking at the whole kernel takes, so many times as much passes before the next look. */
-const lookSpacing = 4;
 /** So many objects are dealt with in one turn. */
 const keysPerTurn = 2048;
-const unreadable = { firstMs: 200, maxMs: 30_000 } as const;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
@@ -70,6 +67,7 @@ export class Reconciler {
   readonly #mirror: KernelMirror;
   readonly #repairs: RepairLog;
   readonly #gate: RepairGate;
+  readonly #schedule: LookSchedule;
   /** Dirty because the wish changed; whatever else is dirty is a repair. */
   #wished = new Set<ObjectKey>();
   /** Wanted no more, and not removed yet. */
@@ -80,15 +78,12 @@ export class Reconciler {
   #meanwhile: KernelEvent[] | undefined;
   /** Keys that the monitor contradicts while steps are being taken: it knows better than what the steps say. */
   #contradicted = new Set<ObjectKey>();
-  #nextLookMs = 0;
-  #lookPlanned = false;
   #running: Promise<void> | undefined;
-  #retryAtMs = Number.POSITIVE_INFINITY;
-  #unreadable: { readonly times: number; readonly message: string; readonly untilMs: number } | undefined;
   #tally = { added: 0, replaced: 0, deleted: 0 };
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#schedule = new LookSchedule(options);
     this.#refusals = new Refusals(options);
     // By reference: devices come and go with the plan.
     this.#mirror = new KernelMirror(options, this.#desired);
@@ -98,7 +93,7 @@ export class Reconciler {
       refusals: this.#refusals,
       repairs: this.#repairs,
       onDue: key => this.#soil(key),
-      later: (delayMs, act) => this.#later(delayMs, act),
+      later: (delayMs, act) => this.#schedule.later(delayMs, act),
     });
   }
 
@@ -108,7 +103,7 @@ export class Reconciler {
 
   /** Why the kernel cannot be read at present, so that nothing is known of it. */
   get problem(): string | undefined {
-    return this.#unreadable?.message;
+    return this.#schedule.problem;
   }
 
   get desired(): KernelState {
@@ -156,15 +151,14 @@ export class Reconciler {
     if (consequence.key !== undefined) this.#contradicted.add(consequence.key);
     if (consequence.type === 'stale') {
       this.#refusals.hurry();
-      this.#lookSoon();
+      this.#schedule.soon(() => this.#soilAll());
     } else this.#soil(consequence.key);
   }
 
   /** Looks at the kernel and puts right whatever differs. */
   resync(): void {
     this.#gate.prune();
-    this.#stale = true;
-    this.#wake();
+    this.#soilAll();
   }
 
   /** Resolves when nothing is left to do but what must wait, and tells what was done since the last call. */
@@ -185,18 +179,23 @@ export class Reconciler {
     this.#wake();
   }
 
+  #soilAll(): void {
+    this.#stale = true;
+    this.#wake();
+  }
+
   #wake(): void {
     if (this.#running !== undefined || this.#options.signal.aborted) return;
     // Whoever wakes us while the kernel cannot be read only adds to the next try.
-    if ((this.#unreadable?.untilMs ?? 0) > this.#options.clock.monotonicMs()) return;
+    if (this.#schedule.mustWait) return;
     // Starting in a microtask lets a burst of changes become one batch.
     this.#running = Promise.resolve()
       .then(() => this.#work())
       .then(
         () => {
           this.#running = undefined;
-          this.#unreadable = undefined;
-          this.#planRetry();
+          this.#schedule.succeeded();
+          this.#schedule.retry(this.#refusals.nextInMs, () => this.resync());
           if (this.#stale || this.#dirty.size > 0) this.#wake();
         },
         error => {
@@ -262,8 +261,7 @@ export class Reconciler {
     for (const key of this.#desired.keys()) this.#dirty.add(key);
     for (const key of this.#mirror.state.keys()) this.#dirty.add(key);
     for (const event of meanwhile) this.notice(event);
-    const nowMs = clock.monotonicMs();
-    this.#nextLookMs = nowMs + lookSpacing * (nowMs - startMs);
+    this.#schedule.looked(clock.monotonicMs() - startMs);
   }
 
   async #snapshot(): Promise<Snapshot> {
@@ -333,50 +331,10 @@ export class Reconciler {
   /** Reading failed, or writing did as a whole: nothing is known until it has been read again. */
   #onUnreadable(error: unknown): void {
     this.#stale = true;
-    const { clock, log, random, signal } = this.#options;
+    const { log, signal } = this.#options;
     if (signal.aborted) return;
-    const times = this.#unreadable?.times ?? 0;
-    const delayMs = backoffMs(unreadable, times, random());
-    const message = describeError(error);
-    this.#unreadable = { times: times + 1, message, untilMs: clock.monotonicMs() + delayMs };
-    log.error({ error, retryInMs: delayMs }, 'the kernel could not be read or written, trying again');
-    this.#later(delayMs, () => {
-      if (this.#unreadable !== undefined) this.#unreadable = { ...this.#unreadable, untilMs: 0 };
-      this.#wake();
-    });
-  }
-
-  /** Looks soon, unless the last look was so long and so short a time ago that nothing else would be done. */
-  #lookSoon(): void {
-    const delayMs = Math.max(0, this.#nextLookMs - this.#options.clock.monotonicMs());
-    if (this.#lookPlanned) return;
-    this.#lookPlanned = delayMs > 0;
-    this.#later(delayMs, () => {
-      this.#lookPlanned = false;
-      this.#stale = true;
-      this.#wake();
-    });
-  }
-
-  /** Looks again at everything when a retry is due: a refusal often means that the kernel is not as believed. */
-  #planRetry(): void {
-    const delayMs = this.#refusals.nextInMs;
-    if (delayMs === undefined) return;
-    const atMs = this.#options.clock.monotonicMs() + delayMs;
-    if (atMs >= this.#retryAtMs) return;
-    this.#retryAtMs = atMs;
-    this.#later(Math.max(1, delayMs), () => {
-      if (this.#retryAtMs !== atMs) return;
-      this.#retryAtMs = Number.POSITIVE_INFINITY;
-      this.resync();
-    });
-  }
-
-  #later(delayMs: number, act: () => void): void {
-    const { clock, signal } = this.#options;
-    if (signal.aborted) return;
-    if (delayMs === 0) act();
-    else void clock.sleep(delayMs, { signal }).then(act, () => {});
+    const retryInMs = this.#schedule.failed(error, () => this.#wake());
+    log.error({ error, retryInMs }, 'the kernel could not be read or written, trying again');
   }
 }
 

@@ -1,13 +1,11 @@
 /** Life in the network: the lease is kept, peers, underlay and config are followed, and the kernel follows them. */
 import { familiesOf } from '../backend/vtep.ts';
 import type { Clock } from '../base/clock.ts';
-import { describeError } from '../base/errors.ts';
 import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import { type KernelEvent, monitor } from '../kernel/monitor.ts';
-import { describeSubnet } from '../lease/judge.ts';
 import type { ConfigEvent } from '../registry/config-watch.ts';
-import type { KeepEvent, LeaseKeeper } from '../registry/lease-keeper.ts';
+import type { LeaseKeeper } from '../registry/lease-keeper.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
 import { deviceOf, type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
@@ -18,6 +16,7 @@ import { addressesOfEndpoints, guardedOf, guardedRegistry } from './guarded.ts';
 import type { Readiness } from './health.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import { randomMac, readUnderlay } from './join.ts';
+import { LeaseStatus } from './lease-status.ts';
 import { isRefusal, type Membership, overUnderlay, publishesOtherwise, underConfig } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
 import { PeerFollower } from './peer-follower.ts';
@@ -52,6 +51,7 @@ export class NetworkService {
   readonly #peers: PeerFollower;
   readonly #underlay: UnderlayWatch;
   readonly #announcement: Announcement;
+  readonly #lease: LeaseStatus;
   /** Devices of plans that are no longer in force, until they are gone. */
   readonly #retired = new Set<{ readonly devices: readonly LinkName[]; readonly plan: Membership }>();
   #membership: Membership;
@@ -59,15 +59,13 @@ export class NetworkService {
   #rewatch = new AbortController();
   /** Resolved in the background: DNS may be down together with the underlay. */
   #registryAddresses: readonly IpAddress[] = [];
-  #leaseExpiresAtMs: number;
-  #leaseProblem = '';
 
   constructor(options: DaemonOptions, tools: ServeTools, membership: Membership, own: OwnLease) {
     this.#options = options;
     this.#tools = tools;
     this.#membership = membership;
     this.#own = own;
-    this.#leaseExpiresAtMs = own.expiresAtMonotonicMs ?? Number.POSITIVE_INFINITY;
+    this.#lease = new LeaseStatus(own, tools);
     this.#announcement = new Announcement(options, tools.log);
     this.#traffic = TrafficRules.open(options, tools, membership);
     this.#reconciler = this.#createReconciler();
@@ -93,15 +91,9 @@ export class NetworkService {
 
   /** Ready: the lease is valid, and all peers known at the start have been applied. */
   readiness(): Readiness {
-    const reason = this.#unreadiness();
+    const made = this.#announcement.made ? '' : 'the peers are not applied yet';
+    const reason = made || this.#lease.problem || this.#announcement.problem;
     return { ready: reason === '', reason };
-  }
-
-  #unreadiness(): string {
-    if (!this.#announcement.made) return 'the peers are not applied yet';
-    if (this.#leaseProblem !== '') return this.#leaseProblem;
-    if (this.#tools.clock.monotonicMs() >= this.#leaseExpiresAtMs) return 'the subnet lease has expired';
-    return this.#announcement.problem;
   }
 
   /** Serves until the signal aborts. The data path stays as it is. */
@@ -116,7 +108,7 @@ export class NetworkService {
       this.#keeper = manager.keepLease(this.#own, {
         marginSeconds: renewMarginSeconds,
         signal,
-        onEvent: event => this.#onKeepEvent(event),
+        onEvent: event => this.#lease.take(event),
       });
       void this.#findRegistry();
       await Promise.all([this.#followLeases(), this.#followConfig(), this.#audit(), this.#keeper.ended]);
@@ -288,26 +280,6 @@ export class NetworkService {
         ...this.#membership.backend.devices,
         ...[...this.#retired].flatMap(other => other.devices),
       ]);
-  }
-
-  #onKeepEvent(event: KeepEvent): void {
-    const { log } = this.#tools;
-    if (event.type === 'renewed') {
-      this.#leaseExpiresAtMs = event.own.expiresAtMonotonicMs ?? Number.POSITIVE_INFINITY;
-      this.#leaseProblem = '';
-      log.info({ why: event.why }, `renewed the lease of ${describeSubnet(event.own.lease.subnet)}`);
-      return;
-    }
-    const { error, retryInMs } = event;
-    if (event.type === 'failed') {
-      log.warn({ error, retryInMs }, 'the lease could not be renewed, trying again');
-      return;
-    }
-    this.#leaseProblem = describeError(error);
-    log.error(
-      { error, remedy: event.error.remedy, retryInMs },
-      'LOST THE SUBNET: containers stay as they are',
-    );
   }
 
   /** Looks now and then, for what no event has told. */
