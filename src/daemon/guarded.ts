@@ -1,7 +1,7 @@
 /** What the hosts reach each other and the registry by, and no peer's route may take over. */
 import { lookup } from 'node:dns/promises';
 import { type IpAddress, tryParseIp } from '../base/ip.ts';
-import { hostPrefix } from '../base/prefix.ts';
+import { hostPrefix, type Prefix, prefixCovers } from '../base/prefix.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import type { UnderlayView } from './external-interface.ts';
 import type { Guarded } from './peer-table.ts';
@@ -9,17 +9,31 @@ import type { Guarded } from './peer-table.ts';
 /**
  * The prefixes that are on the link at the external interface, its own addresses, and its gateways. Only the external interface's: an old docker0 with the subnet of a peer must not keep that peer away.
  */
-export function guardedOf({ links, addresses, routes }: UnderlayView, external: LinkName): Guarded[] {
+export function guardedOf(
+  { links, addresses, routes }: UnderlayView,
+  external: LinkName,
+  network: Prefix | undefined,
+): Guarded[] {
   const index = links.find(link => link.name === external)?.index;
   const there = routes.filter(route => route.dev === index && route.type === 'unicast');
   const own = addresses.filter(({ dev }) => dev === index).map(({ local }) => local);
   const gateways = there.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
-  const onLink = there.filter(({ gateway }) => gateway === undefined).map(({ dst }) => dst);
+  // What somebody has put in the place of a peer's route is no underlay: it shall be repaired, not respected.
+  const onLink = there
+    .filter(
+      ({ gateway, dst, protocol }) =>
+        gateway === undefined && (protocol === 'kernel' || !isInside(network, dst)),
+    )
+    .map(({ dst }) => dst);
   return [
     ...own.map(address => ({ what: 'our own address', prefix: hostPrefix(address) })),
     ...gateways.map(address => ({ what: 'our gateway', prefix: hostPrefix(address) })),
     ...onLink.map(prefix => ({ what: 'the underlay', prefix })),
   ];
+}
+
+function isInside(network: Prefix | undefined, prefix: Prefix): boolean {
+  return network !== undefined && prefixCovers(network, prefix);
 }
 
 /** The same for the registry: without it no host hears of another. */

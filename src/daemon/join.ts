@@ -60,7 +60,7 @@ export async function joinNetwork(
   );
   const own = await acquire(options, tools, config, backend, chosen);
   for (const warning of overlapWarnings(config, hostRoutes(view), own.lease.subnet)) log.warn({}, warning);
-  const guarded = guardedOf(view, external.name);
+  const guarded = guardedOf(view, external.name, config.network);
   return { own, membership: { guarded, backend, chosen, host: { config, external, lease: own.lease } } };
 }
 

@@ -209,7 +209,7 @@ export class NetworkService {
       { interface: name, publicIp, mtu: mtuBytes },
       'the underlay has changed: following it',
     );
-    const guarded = guardedOf(view, name);
+    const guarded = guardedOf(view, name, this.#membership.host.config.network);
     this.#adopt(overUnderlay(this.#membership, { chosen, guarded }, randomMac));
   }
 

@@ -108,6 +108,14 @@ test('a device that is gone is made again, with the MAC of the lease', async t =
   await host.startAgain();
 });
 
+test("what was put in the place of a peer's route while the daemon was away is replaced, not taken for the underlay", async t => {
+  const host = await settledHost(t);
+  const [route] = (await host.a.overlay()).routes;
+  const peer = route?.split(' ')[0];
+  await host.stopAnd([`route replace ${peer} dev eth0`]);
+  await host.startAgain();
+});
+
 /** A host that has joined, whose daemon can be stopped for an intrusion and started again. */
 async function settledHost(t: Parameters<typeof testScope>[0]) {
   const cluster = await createCluster(testScope(t), underlay);

@@ -124,10 +124,11 @@ class Scene {
     if (this.#etcdBackIn !== undefined) await this.#restoreEtcd();
     const all = [...this.members, ...this.#guests];
     for (const { weft } of all) await waitUntilReady(weft);
-    await eventuallyMeshed(
-      this.#cluster,
-      all.map(({ host }) => host),
-    );
+    const hosts = all.map(({ host }) => host);
+    await eventuallyMeshed(this.#cluster, hosts).catch((cause: Error) => {
+      const said = all.map(({ host, weft }) => `== ${host.name}\n${weft.output.slice(-6000)}`);
+      throw new Error(`${cause.message}\n${said.join('\n')}`, { cause });
+    });
     for (const member of all) await this.#assertOwnDevice(member);
     for (const one of all) for (const other of all) if (one !== other) await reach(one, other);
   }

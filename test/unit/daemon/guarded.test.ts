@@ -17,19 +17,26 @@ test('what the external interface leads to is guarded, and nothing of other devi
       { dev: 3, local: parseIp('10.2.9.1'), prefixLength: 24 },
     ],
     routes: [
-      { dev: 2, dst: parsePrefix('192.0.2.0/24'), ...unicast },
+      { dev: 2, dst: parsePrefix('192.0.2.0/24'), protocol: 'kernel', ...unicast },
+      // In the place of a peer's route.
+      { dev: 2, dst: parsePrefix('10.2.15.0/24'), protocol: 'boot', ...unicast },
+      { dev: 2, dst: parsePrefix('203.0.113.0/24'), protocol: 'static', ...unicast },
       { dev: 2, dst: parsePrefix('0.0.0.0/0'), gateway: parseIp('192.0.2.254'), ...unicast },
       { dev: 3, dst: parsePrefix('10.2.9.0/24'), ...unicast },
     ],
     routeTo: async () => undefined,
   } as unknown as UnderlayView;
-  const guarded = [...guardedOf(view, 'eth0'), ...guardedRegistry([parseIp('10.0.0.10')])];
+  const guarded = [
+    ...guardedOf(view, 'eth0', parsePrefix('10.2.0.0/16')),
+    ...guardedRegistry([parseIp('10.0.0.10')]),
+  ];
   assert.deepEqual(
     guarded.map(({ what, prefix }) => `${what}: ${prefix}`),
     [
       'our own address: 192.0.2.1/32',
       'our gateway: 192.0.2.254/32',
       'the underlay: 192.0.2.0/24',
+      'the underlay: 203.0.113.0/24',
       "the registry's address: 10.0.0.10/32",
     ],
   );
