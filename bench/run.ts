@@ -30,7 +30,12 @@ if (unknown.length > 0) {
     const child = spawn(process.execPath, [path.join(import.meta.dirname, `${name}.ts`)], {
       stdio: 'inherit',
     });
+    // What ends this ends the bench, and with it all that runs in its sandbox.
+    const end = (): void => void child.kill('SIGKILL');
+    process.once('SIGTERM', end).once('SIGINT', end);
     const [status] = (await once(child, 'exit')) as [number | null];
+    process.off('SIGTERM', end).off('SIGINT', end);
+    if (child.signalCode !== null) break;
     if (status !== 0) process.exitCode = 1;
   }
 }
