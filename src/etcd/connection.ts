@@ -11,7 +11,7 @@ import { type Patience, within } from './patience.ts';
  *
  * Specified by others: etcd ends a connection (GOAWAY, "too_many_pings") that pings more often than every five
  * seconds, or without a call under way (`--grpc-keepalive-min-time`, PermitWithoutStream off).
- * Chosen: a ping every 5.2 s that must be answered in 3 s, so that silence is noticed within 8.2 s; a connection
+ * Chosen: a ping 5.2 s after the last answer that must be answered in 3 s, so that silence is noticed within 8.2 s; a connection
  * without calls is closed, because nobody may ping it.
  */
 const pingIntervalMs = 5_200;
@@ -24,7 +24,7 @@ export class Connection {
   readonly ended: Promise<void>;
   readonly #socket: Socket;
   readonly #session: http2.ClientHttp2Session;
-  readonly #pinger: NodeJS.Timeout;
+  #pinger: NodeJS.Timeout;
   #idle: NodeJS.Timeout;
   #calls = 0;
   #failure: WeftError | undefined;
@@ -39,10 +39,10 @@ export class Connection {
     session.once('goaway', code => {
       if (code !== http2.constants.NGHTTP2_NO_ERROR) this.#fail(this.#sentAway(code));
     });
-    this.#pinger = setInterval(() => this.#ping(), pingIntervalMs).unref();
+    this.#pinger = this.#pingLater();
     this.#idle = this.#closeWhenIdle();
     session.once('close', () => {
-      clearInterval(this.#pinger);
+      clearTimeout(this.#pinger);
       clearTimeout(this.#idle);
     });
   }
@@ -109,9 +109,21 @@ export class Connection {
 
   /** The keep-alive: while somebody waits, the other side must answer pings. */
   #ping(): void {
-    if (this.#calls === 0 || this.#session.destroyed) return;
+    if (this.#session.destroyed) return;
+    if (this.#calls === 0) {
+      this.#pinger = this.#pingLater();
+      return;
+    }
     const silent = setTimeout(() => this.#fail(this.#silent()), pingTimeoutMs);
-    this.#session.ping(() => clearTimeout(silent));
+    this.#session.ping(() => {
+      clearTimeout(silent);
+      if (!this.#session.destroyed) this.#pinger = this.#pingLater();
+    });
+  }
+
+  /** Counted from the last answer: a ping that was late and a punctual one behind it would be too near for etcd. */
+  #pingLater(): NodeJS.Timeout {
+    return setTimeout(() => this.#ping(), pingIntervalMs).unref();
   }
 
   #fail(error: WeftError): void {

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import process from 'node:process';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LabPlan } from '../../src/lab/lab-plan.ts';
 import { openLab, readStatus } from '../../src/lab/lab-status.ts';
 import { netnsPath } from '../../src/lab/namespaces.ts';
@@ -181,11 +182,16 @@ test('what a killed up has left is told, and taken away by down', async t => {
 
 test('down stops an up that is under way', async t => {
   const name = labName(t, 'underway');
-  const { ended } = startUp(name);
+  const { ended } = startUp(name, '--hosts', '20');
   const end = once(ended, 'exit');
   await eventually('namespaces', () => remains(name).length > 3);
+  // Held still, so that however slow the machine is it does not get done meanwhile.
+  ended.kill('SIGSTOP');
   await refused(weft('exec', '--name', name, 'host1', 'true'), 1, /process \d+ is making lab underway/);
-  await weft('down', '--name', name);
+  const down = weft('down', '--name', name);
+  await sleep(1_000);
+  ended.kill('SIGCONT');
+  await down;
   assert.deepEqual(await end, [1, null]);
   assert.deepEqual(remains(name), []);
 });
@@ -263,9 +269,12 @@ for (const [args, exitCode, message] of [
     refused(weft(...args), exitCode, message));
 }
 
-function startUp(name: string): { ended: ReturnType<typeof spawn>; said: () => string } {
+function startUp(
+  name: string,
+  ...more: readonly string[]
+): { ended: ReturnType<typeof spawn>; said: () => string } {
   let said = '';
-  const ended = spawn('bin/weft', ['lab', 'up', '--name', name]);
+  const ended = spawn('bin/weft', ['lab', 'up', '--name', name, ...more]);
   ended.stderr.setEncoding('utf8').on('data', text => {
     said += text;
   });
