@@ -11,7 +11,7 @@
  */
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Scope } from '../src/base/scope.ts';
+import type { Scope } from '../src/base/scope.ts';
 import { type KernelEvent, monitor } from '../src/kernel/monitor.ts';
 import { createRepairCluster, type RepairCluster, underlayAnew } from '../test/e2e/repair-cluster.ts';
 import { seeded, shuffled } from '../test/kernel/repair-damages.ts';
@@ -24,14 +24,7 @@ const roundMs = 100;
 /** After so long without a notice all is told. */
 const quietMs = 15;
 
-await inSandbox(import.meta.filename, async () => {
-  const scope = new Scope();
-  try {
-    await bench(scope);
-  } finally {
-    await scope.close();
-  }
-});
+await inSandbox(import.meta.filename, bench);
 
 async function bench(scope: Scope): Promise<void> {
   const cluster = await createRepairCluster(scope);

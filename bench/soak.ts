@@ -8,7 +8,6 @@
  * SOAK_SECONDS is how long; 600 unless given. SOAK_SEED decides the order.
  */
 import process from 'node:process';
-import { Scope } from '../src/base/scope.ts';
 import { type SoakReport, soak } from '../test/e2e/repair-soak.ts';
 import { inSandbox } from './sandbox.ts';
 
@@ -17,8 +16,7 @@ const seed = Number(process.env['SOAK_SEED'] ?? 1);
 const mostGrowth = 1.1;
 const mostIdleCpu = 0.02;
 
-await inSandbox(import.meta.filename, async () => {
-  const scope = new Scope();
+await inSandbox(import.meta.filename, async scope => {
   const last: string[] = [];
   const onAction = (action: string): void => {
     last.push(action);
@@ -31,8 +29,6 @@ await inSandbox(import.meta.filename, async () => {
   } catch (error) {
     process.stderr.write(`bench: the last that was done, seed ${seed}:\n  ${last.join('\n  ')}\n`);
     throw error;
-  } finally {
-    await scope.close();
   }
 });
 

@@ -34,14 +34,7 @@ const milestones = [
   ['subnet.env', /(\S+) info +ready /],
 ] as const;
 
-await inSandbox(import.meta.filename, async () => {
-  const scope = new Scope();
-  try {
-    await bench(scope);
-  } finally {
-    await scope.close();
-  }
-});
+await inSandbox(import.meta.filename, bench);
 
 async function bench(scope: Scope): Promise<void> {
   const underlay = await createUnderlay(scope);

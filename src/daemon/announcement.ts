@@ -33,7 +33,7 @@ export class Announcement {
 
   /**
    * Writes subnet.env as soon as `objection` has none, the first time says that the network is ready, and tries until
-   * then. Called again when the membership has changed; one call under way serves all.
+   * then. To be called again when the membership has changed.
    * @param objection why the network does not work yet
    */
   async make(

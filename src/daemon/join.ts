@@ -38,7 +38,7 @@ export interface JoinTools {
   readonly locks: InstanceLocks;
 }
 
-/** @throws WeftError what only the operator can mend; see {@link isFinal} */
+/** @throws WeftError what only the operator can mend; everything else is waited for, see {@link patiently} */
 export async function joinNetwork(
   options: DaemonOptions,
   tools: JoinTools,
