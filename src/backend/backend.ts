@@ -1,5 +1,6 @@
 import type { Family, IpAddress } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
+import { type Prefix, prefixContains } from '../base/prefix.ts';
 import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { KernelObject, KernelState, LinkName } from '../state/kernel-object.ts';
@@ -18,19 +19,28 @@ export interface Backend {
   /** UDP ports at which peers send to us; none for backends without a tunnel. */
   readonly udpPorts: readonly number[];
 
+  /** What works beside the kernel's objects, in user space; undefined when the kernel does everything. */
+  readonly carrier: Carrier | undefined;
+
+  /** Devices of others on which objects of ours may lie: the external interface, for routes without a tunnel. */
+  borrows(external: ExternalInterface): readonly LinkName[];
+
+  /** Is this the lease of a host that these rules can reach: of this backend, with fitting options? */
+  speaks(attrs: LeaseAttrs): boolean;
+
   /** The device over which a family's packets of the overlay come and go. */
   tunnelDevice(family: Family, external: ExternalInterface): LinkName;
 
   /** MTU of the containers' interfaces, for subnet.env. */
   containerMtuBytes(external: ExternalInterface): number;
 
-  /** What this host publishes in its lease. */
+  /** What this host publishes in its lease. @throws WeftError `public-ip-not-here` when peers could not use it */
   attrs(identity: Identity): LeaseAttrs;
 
   /** Objects that exist for this host alone: devices and their addresses. @throws WeftError `backend-data-invalid` */
   planHost(host: Host): KernelObject[];
 
-  /** Objects that lead to one peer, or why there are none. */
+  /** What leads to one peer, family by family: one that fails does not keep the other away. */
   planPeer(host: Host, peer: Lease): PeerPlan;
 
   /** Is this object, seen in the kernel on one of our devices, ours to remove when no plan names it? */
@@ -44,6 +54,19 @@ export interface ExternalInterface {
   /** The addresses chosen on it; undefined for a family that is off. */
   readonly ipv4: IpAddress | undefined;
   readonly ipv6: IpAddress | undefined;
+  /** The main table's routes that tell which addresses are on this interface's link, the longest first. */
+  readonly routes: readonly UnderlayRoute[];
+}
+
+export interface UnderlayRoute {
+  readonly dst: Prefix;
+  /** True when the destination is reached without a gateway, over the external interface. */
+  readonly onLink: boolean;
+}
+
+/** Does the kernel reach `address` over this interface without a gateway? */
+export function isOnLink({ routes }: ExternalInterface, address: IpAddress): boolean {
+  return routes.find(({ dst }) => prefixContains(dst, address))?.onLink ?? false;
 }
 
 /** This host in its network. */
@@ -63,10 +86,39 @@ export interface Identity {
   readonly existing: Lease | undefined;
   /** The kernel as found, for devices that another run left. */
   readonly observed: KernelState;
+  /** What the extension backend's PreStartupCommand printed; undefined when there is no such command. */
+  readonly startupOutput?: string | undefined;
   randomMac(): Mac;
 }
 
-export type PeerPlan =
-  | { readonly type: 'objects'; readonly objects: readonly KernelObject[] }
-  /** Nothing can lead there; `reason` goes on from "lease 10.2.3.0/24 is left out: it". */
+/** One part per family of the peer's that is used or refused; none at all for a backend that leads nowhere. */
+export type PeerPlan = readonly PeerPart[];
+
+export type PeerPart =
+  /** `routed` leads to the peer, by these objects of the kernel or by the backend's carrier. */
+  | { readonly type: 'reached'; readonly routed: Prefix; readonly objects: readonly KernelObject[] }
+  /** Nothing leads there; `reason` goes on from "lease 10.2.3.0/24 is left out: it". */
   | { readonly type: 'refused'; readonly reason: string };
+
+/** A plan that leads nowhere. */
+export function refused(reason: string): PeerPlan {
+  return [{ type: 'refused', reason }];
+}
+
+/** What a backend needs besides the kernel. */
+export type Carrier =
+  /** Packets go through user space: from `device` to UDP `port` of the peer that the longest prefix leads to. */
+  | { readonly type: 'tunnel'; readonly device: LinkName; readonly port: number }
+  /** The operator's commands are told of peers. */
+  | { readonly type: 'commands'; readonly commands: ExtensionCommands };
+
+/** Programs with their arguments, as the extension backend's options name them; undefined: not wanted. */
+export interface ExtensionCommands {
+  readonly preStartup: Command | undefined;
+  readonly postStartup: Command | undefined;
+  readonly subnetAdd: Command | undefined;
+  readonly subnetRemove: Command | undefined;
+}
+
+/** A program and its arguments, which no shell ever sees. */
+export type Command = readonly [program: string, ...args: string[]];

@@ -1,31 +1,8 @@
-/** One family's view of a host, so that planners have no IPv4 and IPv6 twins. */
+/** What a VTEP publishes in its lease, so that peers can make its neighbour and FDB entries. */
 import { WeftError } from '../base/errors.ts';
-import type { Family, IpAddress } from '../base/ip.ts';
+import type { Family } from '../base/ip.ts';
 import { isMulticastMac, type Mac, parseMac, zeroMac } from '../base/mac.ts';
-import type { Prefix } from '../base/prefix.ts';
-import type { Json, Lease, LeaseAttrs, Subnet } from '../lease/lease.ts';
-import type { NetworkConfig } from '../lease/network-config.ts';
-import type { ExternalInterface } from './backend.ts';
-
-export function familiesOf(config: NetworkConfig): Family[] {
-  return [...(config.enableIpv4 ? ([4] as const) : []), ...(config.enableIpv6 ? ([6] as const) : [])];
-}
-
-export function networkOf(config: NetworkConfig, family: Family): Prefix | undefined {
-  return family === 4 ? config.network : config.ipv6Network;
-}
-
-export function subnetOf(subnet: Subnet, family: Family): Prefix | undefined {
-  return family === 4 ? subnet.ipv4 : subnet.ipv6;
-}
-
-export function publicIpOf(attrs: LeaseAttrs, family: Family): IpAddress | undefined {
-  return family === 4 ? attrs.publicIp : attrs.publicIpv6;
-}
-
-export function addressOf(external: ExternalInterface, family: Family): IpAddress | undefined {
-  return family === 4 ? external.ipv4 : external.ipv6;
-}
+import type { Json, LeaseAttrs } from '../lease/lease.ts';
 
 /** What a VTEP publishes: `{"VNI":1,"VtepMAC":"0a:1b:2c:3d:4e:5f"}`. */
 export interface VtepData {
@@ -38,8 +15,17 @@ export function formatVtepData({ vni, mac }: { readonly vni: number; readonly ma
   return { VNI: vni, VtepMAC: mac };
 }
 
+/** The VTEP that a lease publishes for `family`; undefined when it publishes none that is usable. */
+export function tryVtepData(attrs: LeaseAttrs, family: Family): VtepData | undefined {
+  try {
+    return vtepDataOf(attrs, family);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The VTEP that a lease publishes for `family`. @throws WeftError `backend-data-invalid` */
-export function vtepDataOf({ attrs }: Lease, family: Family): VtepData {
+export function vtepDataOf(attrs: LeaseAttrs, family: Family): VtepData {
   const field = family === 4 ? 'BackendData' : 'BackendV6Data';
   const data = family === 4 ? attrs.backendData : attrs.backendV6Data;
   const fields = new Map(

@@ -14,16 +14,17 @@ import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
 import type { Route } from '../wire/route.ts';
-import type { Backend, ExternalInterface, Host, Identity, PeerPlan } from './backend.ts';
 import {
-  addressOf,
-  familiesOf,
-  formatVtepData,
-  networkOf,
-  publicIpOf,
-  subnetOf,
-  vtepDataOf,
-} from './vtep.ts';
+  type Backend,
+  type ExternalInterface,
+  type Host,
+  type Identity,
+  type PeerPart,
+  type PeerPlan,
+  refused,
+} from './backend.ts';
+import { addressOf, familiesOf, leasedFamilies, networkOf, publicIpOf, subnetOf } from './family.ts';
+import { formatVtepData, tryVtepData, vtepDataOf } from './vtep.ts';
 import { parseVxlanOptions, type VxlanOptions } from './vxlan-options.ts';
 
 /** Outer IPv4 (20) or IPv6 (40), UDP (8), VXLAN (8) and inner Ethernet (14) headers (RFC 7348 section 5). */
@@ -37,11 +38,14 @@ export function createVxlan(config: NetworkConfig): { backend: Backend; warnings
     type: 'vxlan',
     devices: families.map(family => deviceName(options.vni, family)),
     udpPorts: [options.port],
+    carrier: undefined,
+    borrows: () => [],
+    speaks: attrs => speaks(options, families, attrs),
     tunnelDevice: family => deviceName(options.vni, family),
     containerMtuBytes: external => Math.min(...families.map(family => deviceMtu(options, external, family))),
     attrs: identity => publish(options, families, identity),
-    planHost: host => families.flatMap(family => planVtep(options, host, family)),
-    planPeer: (host, peer) => planPeer(options, host, peer, families),
+    planHost: host => leasedFamilies(host).flatMap(family => planVtep(options, host, family)),
+    planPeer: (host, peer) => planPeer(options, host, peer),
     owns: (host, object) => families.some(family => owns(options, host, object, family)),
   };
   return { backend, warnings };
@@ -81,12 +85,8 @@ function publish(options: VxlanOptions, families: readonly Family[], identity: I
 
 function publishedMac(options: VxlanOptions, { existing }: Identity, family: Family): Mac | undefined {
   if (existing?.attrs.backendType !== 'vxlan') return undefined;
-  try {
-    const { vni, mac } = vtepDataOf(existing, family);
-    return vni === options.vni ? mac : undefined;
-  } catch {
-    return undefined;
-  }
+  const found = tryVtepData(existing.attrs, family);
+  return found?.vni === options.vni ? found.mac : undefined;
 }
 
 function deviceMac(options: VxlanOptions, { observed }: Identity, family: Family): Mac | undefined {
@@ -99,7 +99,7 @@ function deviceMac(options: VxlanOptions, { observed }: Identity, family: Family
 function planVtep(options: VxlanOptions, { external, lease }: Host, family: Family): KernelObject[] {
   const name = deviceName(options.vni, family);
   const subnet = subnetOf(lease.subnet, family);
-  const { mac } = vtepDataOf(lease, family);
+  const { mac } = vtepDataOf(lease.attrs, family);
   const link: KernelObject = {
     type: 'link',
     value: {
@@ -130,39 +130,42 @@ function planVtep(options: VxlanOptions, { external, lease }: Host, family: Fami
   return [link, { type: 'address', value: address }];
 }
 
-function planPeer(options: VxlanOptions, host: Host, peer: Lease, families: readonly Family[]): PeerPlan {
+function speaks(options: VxlanOptions, families: readonly Family[], attrs: LeaseAttrs): boolean {
+  if (attrs.backendType !== 'vxlan') return false;
+  const vteps = families.flatMap(family => tryVtepData(attrs, family) ?? []);
+  return vteps.some(({ vni = options.vni }) => vni === options.vni);
+}
+
+function planPeer(options: VxlanOptions, host: Host, peer: Lease): PeerPlan {
   const { backendType } = peer.attrs;
   if (backendType !== 'vxlan') {
     return refused(`has the backend ${backendType || 'udp or alloc'}, ours is vxlan`);
   }
-  const objects: KernelObject[] = [];
-  for (const family of families) {
-    const subnet = subnetOf(peer.subnet, family);
-    const publicIp = publicIpOf(peer.attrs, family);
-    if (subnet === undefined) continue;
-    if (publicIp === undefined) return refused(`publishes no IPv${family} address to reach it at`);
-    try {
-      const { vni = options.vni, mac } = vtepDataOf(peer, family);
-      if (vni !== options.vni) return refused(`has VNI ${vni}, ours is ${options.vni}`);
-      if (mac === vtepDataOf(host.lease, family).mac) return refused(`has our own VTEP's MAC ${mac}`);
-      const dev = deviceName(options.vni, family);
-      const gateway = prefixBase(subnet);
-      objects.push(
-        { type: 'fdb', value: { dev, lladdr: mac, dst: publicIp, table: 'self', state: 'permanent' } },
-        { type: 'neighbour', value: { dev, dst: gateway, lladdr: mac, state: 'permanent' } },
-        { type: 'route', value: { dst: subnet, gateway, dev, onlink: true } },
-      );
-    } catch (error) {
-      return refused(`has unusable backend data: ${describeError(error)}`);
-    }
-  }
-  return objects.length === 0
-    ? refused('has no subnet of a family that is switched on here')
-    : { type: 'objects', objects };
+  const parts = leasedFamilies(host).flatMap(family => planFamily(options, host, peer, family) ?? []);
+  return parts.length === 0 ? refused('has no subnet of a family that is switched on here') : parts;
 }
 
-function refused(reason: string): PeerPlan {
-  return { type: 'refused', reason };
+function planFamily(options: VxlanOptions, host: Host, peer: Lease, family: Family): PeerPart | undefined {
+  const subnet = subnetOf(peer.subnet, family);
+  if (subnet === undefined) return undefined;
+  const no = (reason: string): PeerPart => ({ type: 'refused', reason });
+  const publicIp = publicIpOf(peer.attrs, family);
+  if (publicIp === undefined) return no(`publishes no IPv${family} address to reach it at`);
+  try {
+    const { vni = options.vni, mac } = vtepDataOf(peer.attrs, family);
+    if (vni !== options.vni) return no(`has VNI ${vni}, ours is ${options.vni}`);
+    if (mac === tryVtepData(host.lease.attrs, family)?.mac) return no(`has our own VTEP's MAC ${mac}`);
+    const dev = deviceName(options.vni, family);
+    const gateway = prefixBase(subnet);
+    const objects: KernelObject[] = [
+      { type: 'fdb', value: { dev, lladdr: mac, dst: publicIp, table: 'self', state: 'permanent' } },
+      { type: 'neighbour', value: { dev, dst: gateway, lladdr: mac, state: 'permanent' } },
+      { type: 'route', value: { dst: subnet, gateway, dev, onlink: true } },
+    ];
+    return { type: 'reached', routed: subnet, objects };
+  } catch (error) {
+    return no(`has unusable backend data: ${describeError(error)}`);
+  }
 }
 
 /** Ours on our device is what we could have made: see docs/adr/0005-what-is-ours.md. */

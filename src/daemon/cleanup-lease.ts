@@ -1,5 +1,6 @@
 /** Which leases in the registry are this host's, judged by what the host itself still shows. */
-import { publicIpOf, subnetOf, type VtepData, vtepDataOf } from '../backend/vtep.ts';
+import { publicIpOf, subnetOf } from '../backend/family.ts';
+import { tryVtepData } from '../backend/vtep.ts';
 import type { Family, IpAddress } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
 import { type Prefix, prefixBase } from '../base/prefix.ts';
@@ -56,7 +57,7 @@ export function isOwnLease(lease: Lease, traces: HostTraces, vnis: readonly numb
   return ([4, 6] as const).some(family => {
     const subnet = subnetOf(lease.subnet, family);
     const publicIp = publicIpOf(lease.attrs, family);
-    const vtep = tryVtep(lease, family);
+    const vtep = tryVtepData(lease.attrs, family);
     if (subnet === undefined || (vnis.length > 0 && !vnis.includes(vtep?.vni ?? -1))) return false;
     const fits = [
       isOwnSubnet(subnet, family, traces),
@@ -79,12 +80,4 @@ function ownAddresses({ devices, addresses }: HostTraces): readonly (IpAddress |
 
 function isOwnMac(mac: Mac, { devices }: HostTraces): boolean {
   return devices.some(({ link }) => link.mac === mac);
-}
-
-function tryVtep(lease: Lease, family: Family): VtepData | undefined {
-  try {
-    return vtepDataOf(lease, family);
-  } catch {
-    return undefined;
-  }
 }

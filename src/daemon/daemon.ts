@@ -16,7 +16,7 @@ import { type Readiness, serveHealth } from './health.ts';
 import { InstanceLocks } from './instance-lock.ts';
 import { joinNetwork } from './join.ts';
 import type { DaemonOptions } from './options.ts';
-import { requireCapabilities, requireVxlan } from './preflight.ts';
+import { requireCapabilities } from './preflight.ts';
 import { NetworkService } from './serve.ts';
 
 export interface DaemonTools {
@@ -51,7 +51,6 @@ export async function runDaemon(
       scope.defer('health listener', () => void server.close().closeAllConnections());
     }
     const socket = scope.own('netlink socket', NetlinkSocket.open());
-    await requireVxlan(socket);
     const tools = { log, signal: ending, clock: systemClock, random: Math.random };
     const manager = createSubnetManager({ registry, ...tools });
     const locks = scope.own('instance locks', new InstanceLocks());

@@ -12,6 +12,7 @@ import type { Link } from '../wire/link.ts';
 import type { Route } from '../wire/route.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 import type { InterfaceChoice } from './options.ts';
+import { underlayRoutes } from './underlay-routes.ts';
 
 /** What the choice is made from. */
 export interface UnderlayView {
@@ -58,7 +59,13 @@ export async function chooseInterface(
   const [ipv4, ipv6] = [address(4), address(6)];
   return {
     index: match.link.index,
-    external: { name: match.link.name, mtuBytes: match.link.mtuBytes, ipv4, ipv6 },
+    external: {
+      name: match.link.name,
+      mtuBytes: match.link.mtuBytes,
+      ipv4,
+      ipv6,
+      routes: underlayRoutes(view.routes, match.link.index),
+    },
     publicIp: ipv4 && (choice.publicIp ?? ipv4),
     publicIpv6: ipv6 && (choice.publicIpv6 ?? ipv6),
     because: match.because,

@@ -7,22 +7,26 @@ import type { UnderlayView } from './external-interface.ts';
 import type { Guarded } from './peer-table.ts';
 
 /**
- * The prefixes that are on the link at the external interface, its own addresses, and its gateways. Only the external interface's: an old docker0 with the subnet of a peer must not keep that peer away.
+ * The prefixes that are on the link at the external interface, its own addresses, and its gateways. Only the external
+ * interface's: an old docker0 with the subnet of a peer must not keep that peer away.
+ * @param networks the container networks: a route into them is no underlay
  */
 export function guardedOf(
   { links, addresses, routes }: UnderlayView,
   external: LinkName,
-  network: Prefix | undefined,
+  networks: readonly Prefix[],
 ): Guarded[] {
   const index = links.find(link => link.name === external)?.index;
   const there = routes.filter(route => route.dev === index && route.type === 'unicast');
   const own = addresses.filter(({ dev }) => dev === index).map(({ local }) => local);
-  const gateways = there.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
+  const elsewhere = there.filter(({ dst }) => !networks.some(network => prefixCovers(network, dst)));
+  const gateways = elsewhere.flatMap(({ gateway }) => (gateway === undefined ? [] : [gateway]));
   // What somebody has put in the place of a peer's route is no underlay: it shall be repaired, not respected.
   const onLink = there
     .filter(
       ({ gateway, dst, protocol }) =>
-        gateway === undefined && (protocol === 'kernel' || !isInside(network, dst)),
+        gateway === undefined &&
+        (protocol === 'kernel' || !networks.some(network => prefixCovers(network, dst))),
     )
     .map(({ dst }) => dst);
   return [
@@ -30,10 +34,6 @@ export function guardedOf(
     ...gateways.map(address => ({ what: 'our gateway', prefix: hostPrefix(address) })),
     ...onLink.map(prefix => ({ what: 'the underlay', prefix })),
   ];
-}
-
-function isInside(network: Prefix | undefined, prefix: Prefix): boolean {
-  return network !== undefined && prefixCovers(network, prefix);
 }
 
 /** The same for the registry: without it no host hears of another. */

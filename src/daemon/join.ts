@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Backend } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
-import { familiesOf } from '../backend/vtep.ts';
+import { familiesOf, networksOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
 import type { IpAddress } from '../base/ip.ts';
@@ -13,21 +13,24 @@ import { links } from '../kernel/links.ts';
 import { routes } from '../kernel/routes.ts';
 import { snapshot } from '../kernel/snapshot.ts';
 import { describeSubnet } from '../lease/judge.ts';
-import type { Subnet } from '../lease/lease.ts';
+import type { Lease, Subnet } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { overlapWarnings } from '../lease/network-overlap.ts';
 import { parseSubnetEnv } from '../lease/subnet-env.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
+import type { KernelState } from '../state/kernel-object.ts';
 import { readFileIfThere } from '../sys/files.ts';
 import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { mainTable } from '../wire/route.ts';
 import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
+import { formerBackends, leftDevices } from './former-backends.ts';
 import { guardedOf } from './guarded.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
+import { requireVxlan } from './preflight.ts';
 
 export interface JoinTools {
   readonly socket: NetlinkSocket;
@@ -50,7 +53,7 @@ export async function joinNetwork(
   const { backend, warnings: backendWarnings } = createBackend(config);
   for (const warning of [...warnings, ...backendWarnings]) log.warn({}, warning);
   tools.locks.hold(backend.devices);
-  requireIpv4(config);
+  if (backend.type === 'vxlan') await requireVxlan(tools.socket);
   const view = await readUnderlay(tools.socket);
   const chosen = await chooseInterface(options, view, familiesOf(config));
   const { external, publicIp, because } = chosen;
@@ -58,10 +61,13 @@ export async function joinNetwork(
     { interface: external.name, publicIp, mtu: external.mtuBytes, because },
     'chose the interface to the underlay',
   );
-  const own = await acquire(options, tools, config, backend, chosen);
+  const { own, existing, observed } = await acquire(options, tools, config, backend, chosen);
   for (const warning of overlapWarnings(config, hostRoutes(view), own.lease.subnet)) log.warn({}, warning);
-  const guarded = guardedOf(view, external.name, config.network);
-  return { own, membership: { guarded, backend, chosen, host: { config, external, lease: own.lease } } };
+  const guarded = guardedOf(view, external.name, networksOf(config));
+  const host = { config, external, lease: own.lease };
+  const former = formerBackends({ backend, host }, { existing, observed });
+  tools.locks.hold([backend, ...former.map(one => one.backend)].flatMap(one => one.devices));
+  return { own, membership: { guarded, backend, chosen, former, host } };
 }
 
 async function acquire(
@@ -70,10 +76,13 @@ async function acquire(
   config: NetworkConfig,
   backend: Backend,
   { external, publicIp, publicIpv6 }: ChosenInterface,
-): Promise<OwnLease> {
+): Promise<{ readonly own: OwnLease; readonly existing: Lease | undefined; readonly observed: KernelState }> {
   const { manager, socket, log } = tools;
   const previousSubnet = parseSubnetEnv(readFileIfThere(subnetFile) ?? '').subnet;
-  const { state: observed } = await snapshot(socket, backend.devices);
+  const { state: observed } = await snapshot(socket, [
+    ...backend.devices,
+    ...leftDevices(await links.list(socket)),
+  ]);
   const identity = {
     external,
     publicIp,
@@ -81,6 +90,7 @@ async function acquire(
     observed,
     randomMac,
   };
+  let found: Lease | undefined;
   const own = await patiently(tools, 'a subnet lease', signal =>
     manager.acquireLease({
       config,
@@ -88,7 +98,10 @@ async function acquire(
       publicIpv6,
       previousSubnet,
       signal,
-      attrsFor: existing => backend.attrs({ ...identity, existing }),
+      attrsFor: existing => {
+        found = existing;
+        return backend.attrs({ ...identity, existing });
+      },
     }),
   );
   const { subnet, permanent } = own.lease;
@@ -97,7 +110,7 @@ async function acquire(
     const change = `the subnet was ${describeSubnet(previousSubnet)} and is now ${describeSubnet(subnet)}`;
     log.warn({ subnetFile }, `${change}: restart Docker, running containers keep addresses of the old one`);
   }
-  return own;
+  return { own, existing: found, observed };
 }
 
 export function randomMac(): Mac {
@@ -105,7 +118,7 @@ export function randomMac(): Mac {
 }
 
 /** What waiting does not mend. */
-const finalCodes = ['subnets-exhausted', 'public-ip-missing', 'lease-contended'];
+const finalCodes = ['subnets-exhausted', 'public-ip-missing', 'public-ip-not-here', 'lease-contended'];
 const retryMs = 1000;
 const repeatAfterTries = 60;
 
@@ -130,17 +143,6 @@ async function patiently<T>(
     }
     await clock.sleep(retryMs, { signal });
   }
-}
-
-function requireIpv4(config: NetworkConfig): void {
-  if (config.enableIpv4) return;
-  throw new WeftError(
-    'ipv6-only-not-supported',
-    'EnableIPv4 is false, and networks of IPv6 alone are not supported yet',
-    {
-      remedy: 'use IPv4, or both: "EnableIPv4": true',
-    },
-  );
 }
 
 export async function readUnderlay(socket: NetlinkSocket): Promise<UnderlayView> {

@@ -31,6 +31,8 @@ export interface MirrorOptions {
   readonly devices: readonly LinkName[];
   /** Devices that ours need: when one comes, ours may be made again. */
   readonly needs: readonly LinkName[];
+  /** Devices of others on which routes of ours lie, which go with the device's addresses, or when it is set down. */
+  readonly borrowed: readonly LinkName[];
   owns(object: KernelObject): boolean;
 }
 
@@ -43,6 +45,8 @@ export class KernelMirror {
   readonly #options: MirrorOptions;
   readonly #desired: KernelState;
   readonly #names = new Map<IfIndex, LinkName>();
+  /** Which devices of others, by number, were seen up or down. */
+  readonly #up = new Map<IfIndex, boolean>();
   /** Numbers of our devices, whatever they are called now. */
   readonly #ours = new Map<LinkName, IfIndex>();
   #believed = new Map<ObjectKey, KernelObject>();
@@ -71,7 +75,10 @@ export class KernelMirror {
     const { owns } = this.#options;
     this.#believed = new Map([...state].filter(([key, object]) => this.#desired.has(key) || owns(object)));
     this.#names.clear();
-    for (const link of links.values()) this.#name(link);
+    for (const link of links.values()) {
+      this.#name(link);
+      this.#sawUp('present', link);
+    }
   }
 
   /** Takes the numbers of devices, as the kernel has them now. */
@@ -106,7 +113,10 @@ export class KernelMirror {
     const object = modelOf({ type: 'link', value: link }, index => this.#nameOf(index));
     const key = keyOf(object);
     const stale: Consequence = { type: 'stale', key };
-    if (needs.includes(link.name)) return known === undefined || type === 'gone' || renamed ? stale : nothing;
+    const wentUpOrDown = this.#sawUp(type, link);
+    if (needs.includes(link.name) || this.#options.borrowed.includes(link.name)) {
+      return known === undefined || type === 'gone' || renamed || wentUpOrDown ? stale : nothing;
+    }
     if (!devices.includes(link.name) && !(renamed && devices.includes(known))) return nothing;
     if (type === 'gone' || renamed) return stale;
     const wish = this.#desired.get(key);
@@ -123,6 +133,8 @@ export class KernelMirror {
     const key = keyOf(object);
     const { owns } = this.#options;
     const wish = this.#desired.get(key);
+    const tookRoutes = type === 'gone' && object.type === 'address' && this.#isBorrowed(object);
+    if (tookRoutes) return { type: 'stale', key: undefined };
     if (wish === undefined && (!this.#onOurDevice(object) || !owns(object))) return nothing;
     const before = this.#believed.get(key);
     if (type === 'present') {
@@ -138,7 +150,19 @@ export class KernelMirror {
   }
 
   #onOurDevice(object: KernelObject): boolean {
-    return this.#options.devices.includes(deviceOf(object) ?? '');
+    return this.#options.devices.includes(deviceOf(object) ?? '') || this.#isBorrowed(object);
+  }
+
+  #isBorrowed(object: KernelObject): boolean {
+    return this.#options.borrowed.includes(deviceOf(object) ?? '');
+  }
+
+  /** Has a device of others been set up or down since it was last seen? */
+  #sawUp(type: 'present' | 'gone', { index, name, up }: Link): boolean {
+    const before = this.#up.get(index);
+    if (type === 'gone' || !this.#options.borrowed.includes(name)) this.#up.delete(index);
+    else this.#up.set(index, up);
+    return before !== undefined && before !== up;
   }
 
   #name({ index, name }: Pick<Link, 'index' | 'name'>): void {

@@ -1,31 +1,85 @@
 /** This host as a member of the network, and how it changes while it lives. Nothing here does anything. */
-import type { Backend, Host } from '../backend/backend.ts';
+import type { Backend, Host, PeerPlan } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
 import { hasCode, WeftError } from '../base/errors.ts';
 import type { Mac } from '../base/mac.ts';
 import { fitsConfig } from '../lease/allocation.ts';
 import { describeSubnet } from '../lease/judge.ts';
+import type { Lease } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import { stateOf } from '../state/kernel-object.ts';
+import { type KernelObject, type LinkName, stateOf } from '../state/kernel-object.ts';
 import type { ChosenInterface } from './external-interface.ts';
 import type { Guarded } from './peer-table.ts';
 
 export interface Membership {
   readonly backend: Backend;
   readonly host: Host;
+  /** Backends that the network had before, by which peers are reached that have not changed yet. */
+  readonly former: readonly Former[];
   readonly chosen: ChosenInterface;
   /** What no peer's route may take over. */
   readonly guarded: readonly Guarded[];
 }
 
-/** The membership over another underlay: the same subnet and MAC, published with the new address. */
+/** A backend that goes when no peer uses it any more, with the host as it publishes itself by it. */
+export interface Former {
+  readonly backend: Backend;
+  readonly host: Host;
+}
+
+/** The backends in use, ours first. */
+export function backendsOf({
+  backend,
+  host,
+  former,
+}: Pick<Membership, 'backend' | 'host' | 'former'>): Former[] {
+  return [{ backend, host }, ...former];
+}
+
+/** The objects of this host alone, of all backends in use. */
+export function planHost(membership: Pick<Membership, 'backend' | 'host' | 'former'>): KernelObject[] {
+  return backendsOf(membership).flatMap(({ backend, host }) => backend.planHost(host));
+}
+
+/** Devices of all backends in use. */
+export function devicesOf(membership: Pick<Membership, 'backend' | 'host' | 'former'>): LinkName[] {
+  return [...new Set(backendsOf(membership).flatMap(({ backend }) => backend.devices))];
+}
+
+/** What leads to a peer: by our backend, or by a former one as long as the peer publishes that. */
+export function planPeer(
+  membership: Pick<Membership, 'backend' | 'host' | 'former'>,
+  lease: Lease,
+): { readonly backend: Backend; readonly plan: PeerPlan } {
+  const { backend, host, former } = membership;
+  const of = backend.speaks(lease.attrs)
+    ? undefined
+    : former.find(other => other.backend.speaks(lease.attrs));
+  const { backend: speaker, host: self } = of ?? { backend, host };
+  return { backend: speaker, plan: speaker.planPeer(self, lease) };
+}
+
+/** The membership without those former backends that none of these peers uses. */
+export function withoutUnused(membership: Membership, peers: readonly Lease[]): Membership {
+  const { backend, former } = membership;
+  const others = peers.filter(({ attrs }) => !backend.speaks(attrs));
+  const used = former.filter(one => others.some(({ attrs }) => one.backend.speaks(attrs)));
+  return used.length === former.length ? membership : { ...membership, former: used };
+}
+
+/**
+ * The membership over another underlay: the same subnet and MAC, published with the new address.
+ * @throws WeftError `public-ip-not-here`
+ */
 export function overUnderlay(
-  { backend, host }: Membership,
+  membership: Membership,
   underlay: { readonly chosen: ChosenInterface; readonly guarded: readonly Guarded[] },
   randomMac: () => Mac,
 ): Membership {
   const { external } = underlay.chosen;
-  return published({ ...underlay, backend, host: { ...host, external } }, randomMac);
+  const { backend, host } = membership;
+  const former = membership.former.map(one => ({ ...one, host: { ...one.host, external } }));
+  return published({ ...underlay, former, backend, host: { ...host, external } }, randomMac);
 }
 
 /**
@@ -39,8 +93,8 @@ export function underConfig(
 ): { readonly membership: Membership; readonly warnings: readonly string[] } {
   const { host } = membership;
   const { backend, warnings } = createBackend(config);
-  if (backend.type !== membership.backend.type) {
-    throw needsRestart(`Backend.Type changed from ${membership.backend.type} to ${backend.type}`);
+  if ([membership.backend, backend].some(({ carrier }) => carrier?.type === 'commands')) {
+    throw needsRestart('Backend.Type is or was extension, whose commands run when weft starts');
   }
   for (const key of ['enableIpv4', 'enableIpv6'] as const) {
     if (config[key] !== host.config[key])
@@ -51,7 +105,11 @@ export function underConfig(
       `our subnet ${describeSubnet(host.lease.subnet)}, whose addresses containers hold, does not fit it`,
     );
   }
-  const next = { ...membership, backend, host: { ...host, config } };
+  // What a peer still publishes as we did, only the backend of before can use.
+  const all = backendsOf(membership);
+  const former = all.filter(one => !backend.speaks(one.host.lease.attrs));
+  const lease = all.find(one => backend.speaks(one.host.lease.attrs))?.host.lease ?? host.lease;
+  const next = { ...membership, backend, former, host: { ...host, lease, config } };
   return { membership: published(next, randomMac), warnings };
 }
 
@@ -83,6 +141,7 @@ export function isRefusal(error: unknown): error is WeftError {
     'backend-unknown',
     'backend-not-supported',
     'already-running',
+    'public-ip-not-here',
   ];
   return codes.some(code => hasCode(error, code));
 }

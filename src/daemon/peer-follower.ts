@@ -10,7 +10,7 @@ import { describeSubnet } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { WatchedLease } from '../registry/subnet-watch.ts';
-import type { Membership } from './membership.ts';
+import { type Membership, planHost } from './membership.ts';
 import { type Guarded, type PeerChange, PeerTable } from './peer-table.ts';
 import type { Reconciler } from './reconciler.ts';
 import type { TrafficRules } from './traffic.ts';
@@ -21,6 +21,8 @@ export interface PeerFollowerOptions {
   readonly log: Log;
   membership(): Membership;
   guarded(): readonly Guarded[];
+  /** Peers came, went or changed. */
+  onChange(change: PeerChange): void;
   /** A snapshot has been wished; `ruled` resolves when the traffic rules are in place. */
   onSnapshot(ruled: Promise<void>): void;
 }
@@ -32,9 +34,8 @@ export class PeerFollower {
   readonly #admitting = new Map<string, Lease>();
 
   constructor(options: PeerFollowerOptions) {
-    const { backend, host } = options.membership();
     this.#options = options;
-    this.#peers = new PeerTable(backend, host, options.guarded());
+    this.#peers = new PeerTable(options.membership(), options.guarded());
   }
 
   /** Number of peers in use. */
@@ -69,8 +70,8 @@ export class PeerFollower {
 
   /** Plans all peers again, for a membership that has changed. */
   rehost(): void {
-    const { backend, host } = this.#options.membership();
-    this.#wish(this.#peers.rehost(backend, host, this.#options.guarded()));
+    const { membership, guarded } = this.#options;
+    this.#wish(this.#peers.rehost(membership(), guarded()));
   }
 
   async #takeSnapshot(leases: readonly Lease[]): Promise<void> {
@@ -79,9 +80,8 @@ export class PeerFollower {
     const ruled = traffic.begin(leases);
     // With a guard, peers are let in before their routes are made; without, rules and routes are made side by side.
     if (traffic.guarded) await ruled;
-    const { backend, host } = membership();
     // Host and peers at once: what an earlier run left would else look stale until the peers are known.
-    reconciler.set(backend.planHost(host));
+    reconciler.set(planHost(membership()));
     this.#wish(this.#peers.replaceAll(leases));
     onSnapshot(ruled);
   }
@@ -96,7 +96,7 @@ export class PeerFollower {
     this.#admitting.delete(key);
     const change = this.#peers.put(lease);
     this.#wish(change);
-    if (change.set.length === 0 && change.unset.length === 0) return;
+    if (change.joined.length === 0) return;
     const host = lease.attrs.publicIp ?? lease.attrs.publicIpv6;
     log.info({ host }, `peer ${describeSubnet(lease.subnet)}`);
   }
@@ -107,12 +107,17 @@ export class PeerFollower {
     void this.#options.traffic.remove(subnet);
   }
 
-  #wish({ set, unset, refused }: PeerChange): void {
-    const { reconciler, log } = this.#options;
-    for (const { lease, reason } of refused) {
-      log.warn({}, `lease ${describeSubnet(lease.subnet)} is left out: it ${reason}`);
+  #wish(change: PeerChange): void {
+    const { reconciler, log, onChange } = this.#options;
+    const { set, unset, refused } = change;
+    for (const { lease, reason, partly } of refused) {
+      log.warn(
+        {},
+        `lease ${describeSubnet(lease.subnet)} is left out${partly ? ' in part' : ''}: it ${reason}`,
+      );
     }
     if (unset.length > 0) reconciler.unset(unset);
     if (set.length > 0) reconciler.set(set);
+    onChange(change);
   }
 }

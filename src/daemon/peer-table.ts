@@ -1,21 +1,35 @@
 /**
- * The peers' leases and the kernel objects that follow from them. Who holds an object keeps it: a lease that
- * would take what another peer already has is refused, and looked at again when something changes.
+ * The peers' leases, the kernel objects that follow from them, and what the carrier leads to them. Who holds an object or
+ * a prefix keeps it: a lease that would take what another peer already has is refused, and looked at again when
+ * something changes. A peer of two families may be refused in one of them.
  */
-import type { Backend, Host, PeerPlan } from '../backend/backend.ts';
+import type { Backend, PeerPart } from '../backend/backend.ts';
 import { type Prefix, prefixCovers, prefixLength } from '../base/prefix.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatLeaseAttrs } from '../lease/lease-attrs.ts';
 import { PrefixClaims } from '../lease/prefix-claims.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
+import type { CarriedPeer } from './carrier.ts';
+import { type Membership, planPeer } from './membership.ts';
+import { PeerChangeBuilder } from './peer-change.ts';
 
 /** What a change of leases means for the desired state. */
 export interface PeerChange {
   readonly set: readonly KernelObject[];
   readonly unset: readonly ObjectKey[];
+  /** For carriers: who can be reached now, or otherwise than before, and who no more. */
+  readonly joined: readonly CarriedPeer[];
+  readonly left: readonly CarriedPeer[];
   /** Peers refused by this change, with the reason: each is told once. */
-  readonly refused: ReadonlyArray<{ readonly lease: Lease; readonly reason: string }>;
+  readonly refused: readonly PeerRefusal[];
+}
+
+export interface PeerRefusal {
+  readonly lease: Lease;
+  readonly reason: string;
+  /** The other family's part is in use all the same. */
+  readonly partly: boolean;
 }
 
 /** A prefix that no peer's route may take whole, such as the underlay's; `what` names it. */
@@ -31,31 +45,34 @@ interface Peer {
   readonly keys: readonly ObjectKey[];
   /** What is routed to the peer. */
   readonly routed: readonly Prefix[];
-  /** Why nothing leads there; undefined for a peer in use. */
+  /** By whose rules it is reached. */
+  readonly backend: Backend;
+  /** Why nothing leads there, or one family's part does not; undefined for a peer wholly in use. */
   readonly refusal: string | undefined;
 }
 
+/** What the table needs of a membership. */
+export type PeerRules = Pick<Membership, 'backend' | 'host' | 'former'>;
+
 export class PeerTable {
-  #backend: Backend;
+  #rules: PeerRules;
   #guarded: readonly Guarded[];
-  #host: Host;
   /** By registry key, such as `10.2.14.0-24`. */
   readonly #peers = new Map<string, Peer>();
-  /** The keys of those that are refused. */
+  /** The keys of those that are refused, wholly or in part. */
   readonly #waiting = new Set<string>();
   readonly #owners = new Map<ObjectKey, string>();
   readonly #claims = new PrefixClaims();
 
   /** @param guarded what a peer's route must not take over beside what is ours and other peers' */
-  constructor(backend: Backend, host: Host, guarded: readonly Guarded[] = []) {
-    this.#backend = backend;
-    this.#host = host;
+  constructor(rules: PeerRules, guarded: readonly Guarded[] = []) {
+    this.#rules = rules;
     this.#guarded = guarded;
   }
 
   /** Number of peers in use. */
   get size(): number {
-    return [...this.#peers.values()].filter(peer => peer.refusal === undefined).length;
+    return [...this.#peers.values()].filter(isInUse).length;
   }
 
   /** All leases, in use or refused. */
@@ -88,19 +105,19 @@ export class PeerTable {
   }
 
   /** Plans all peers again, for a host or a backend that has changed. */
-  rehost(backend: Backend, host: Host, guarded: readonly Guarded[] = this.#guarded): PeerChange {
-    this.#backend = backend;
-    this.#host = host;
+  rehost(rules: PeerRules, guarded: readonly Guarded[] = this.#guarded): PeerChange {
+    this.#rules = rules;
     this.#guarded = guarded;
+    const told = new Map([...this.#peers].map(([name, { refusal }]) => [name, refusal]));
     const leases = this.leases;
-    const change = new Change(this.#owners);
+    const change = new PeerChangeBuilder(this.#owners);
     for (const lease of leases) this.#release(formatSubnetKey(lease.subnet), change);
-    for (const lease of leases) this.#place(lease, change);
+    for (const lease of leases) this.#place(lease, change, told.get(formatSubnetKey(lease.subnet)));
     return change.result();
   }
 
   #change(removed: readonly Subnet[], put: readonly Lease[]): PeerChange {
-    const change = new Change(this.#owners);
+    const change = new PeerChangeBuilder(this.#owners);
     for (const subnet of removed) this.#release(formatSubnetKey(subnet), change);
     for (const lease of put) this.#place(lease, change);
     // What was given up may be what a refused peer was waiting for.
@@ -115,97 +132,75 @@ export class PeerTable {
 
   /** Of two that overlap the first wins: let that be one of the length that the network's hosts lease. */
   #usualFirst(leases: readonly Lease[]): Lease[] {
-    const { subnetLength } = this.#host.config;
+    const { subnetLength } = this.#rules.host.config;
     const isUsual = ({ subnet: { ipv4 } }: Lease): boolean =>
       ipv4 === undefined || prefixLength(ipv4) === subnetLength;
     return [...leases.filter(isUsual), ...leases.filter(lease => !isUsual(lease))];
   }
 
-  #place(lease: Lease, change: Change): void {
+  /** @param told the reason for refusing it that has been told already */
+  #place(lease: Lease, change: PeerChangeBuilder, told?: string): void {
     const name = formatSubnetKey(lease.subnet);
     const before = this.#peers.get(name);
     // Renewals write the same again, once a day and host.
     const text = formatLeaseAttrs(lease.attrs);
-    if (before?.refusal === undefined && before?.text === text) return;
-    const planned = this.#plan(name, lease);
-    if (planned.type === 'refused') {
-      this.#release(name, change);
-      this.#peers.set(name, { lease, text, keys: [], routed: [], refusal: planned.reason });
-      this.#waiting.add(name);
-      if (before?.refusal !== planned.reason) change.refuse(lease, planned.reason);
-      return;
-    }
-    const keys = planned.objects.map(keyOf);
-    for (const key of before?.keys ?? []) if (!keys.includes(key)) change.drop(key);
-    for (const object of planned.objects) change.take(object, name);
-    const routed = routedBy(planned);
-    for (const prefix of before?.routed ?? []) this.#claims.release(prefix);
+    if (before !== undefined && before.refusal === undefined && before.text === text) return;
+    const { backend, plan } = planPeer(this.#rules, lease);
+    const parts = plan.map(part => this.#judge(name, part));
+    const reached = parts.filter(part => part.type === 'reached');
+    const reasons = parts.flatMap(part => (part.type === 'refused' ? [part.reason] : []));
+    const objects = reached.flatMap(part => part.objects);
+    const keys = objects.map(keyOf);
+    const routed = reached.map(part => part.routed);
+    const refusal = reasons.length === 0 ? undefined : [...new Set(reasons)].join('; it ');
+    const peer: Peer = { lease, text, keys, routed, backend, refusal };
+    if (before !== undefined && isSame(before, peer)) return;
+    if (before !== undefined) this.#giveUp(before, change);
+    for (const object of objects) change.take(object, name);
     for (const prefix of routed) this.#claims.claim(prefix, name);
-    this.#peers.set(name, { lease, text, keys, routed, refusal: undefined });
-    this.#waiting.delete(name);
+    if (isInUse(peer)) change.join(name, peer);
+    this.#peers.set(name, peer);
+    if (refusal === undefined) this.#waiting.delete(name);
+    else this.#waiting.add(name);
+    if (refusal !== undefined && refusal !== (told ?? before?.refusal))
+      change.refuse({ lease, reason: refusal, partly: isInUse(peer) });
   }
 
-  #plan(name: string, lease: Lease): PeerPlan {
-    const plan = this.#backend.planPeer(this.#host, lease);
-    if (plan.type === 'refused') return plan;
-    const routed = routedBy(plan);
-    const taken = this.#guarded.find(({ prefix }) => routed.some(one => prefixCovers(one, prefix)));
+  /** What leads to the peer, unless it would take what is ours or another's. */
+  #judge(name: string, part: PeerPart): PeerPart {
+    if (part.type === 'refused') return part;
+    const { routed, objects } = part;
+    const taken = this.#guarded.find(({ prefix }) => prefixCovers(routed, prefix));
     if (taken !== undefined)
       return { type: 'refused', reason: `would take ${taken.what} ${taken.prefix} away` };
     const holder = [
-      ...plan.objects.map(object => this.#owners.get(keyOf(object))),
-      ...routed.map(prefix => this.#claims.holderOf(prefix)),
+      ...objects.map(object => this.#owners.get(keyOf(object))),
+      this.#claims.holderOf(routed),
     ].find(owner => owner !== undefined && owner !== name);
-    if (holder === undefined) return plan;
+    if (holder === undefined) return part;
     return { type: 'refused', reason: `claims the subnet or VTEP MAC of ${holder}` };
   }
 
-  #release(name: string, change: Change): void {
-    const { keys = [], routed = [] } = this.#peers.get(name) ?? {};
-    for (const key of keys) change.drop(key);
-    for (const prefix of routed) this.#claims.release(prefix);
+  #giveUp(peer: Peer, change: PeerChangeBuilder): void {
+    for (const key of peer.keys) change.drop(key);
+    for (const prefix of peer.routed) this.#claims.release(prefix);
+    if (isInUse(peer)) change.leave(formatSubnetKey(peer.lease.subnet), peer);
+  }
+
+  #release(name: string, change: PeerChangeBuilder): void {
+    const peer = this.#peers.get(name);
+    if (peer !== undefined) this.#giveUp(peer, change);
     this.#peers.delete(name);
     this.#waiting.delete(name);
   }
 }
 
-function routedBy(plan: Extract<PeerPlan, { type: 'objects' }>): Prefix[] {
-  return plan.objects.flatMap(object => (object.type === 'route' ? [object.value.dst] : []));
+function isSame(one: Peer, other: Peer): boolean {
+  const facts = ({ text, refusal, keys, routed }: Peer): string =>
+    JSON.stringify([text, refusal, keys, routed]);
+  return one.backend === other.backend && facts(one) === facts(other);
 }
 
-/** Collects one change; the later word on a key wins. */
-class Change {
-  readonly #owners: Map<ObjectKey, string>;
-  readonly #set = new Map<ObjectKey, KernelObject>();
-  readonly #unset = new Set<ObjectKey>();
-  readonly #refused: Array<{ lease: Lease; reason: string }> = [];
-
-  constructor(owners: Map<ObjectKey, string>) {
-    this.#owners = owners;
-  }
-
-  get freed(): boolean {
-    return this.#unset.size > 0;
-  }
-
-  take(object: KernelObject, owner: string): void {
-    const key = keyOf(object);
-    this.#owners.set(key, owner);
-    this.#unset.delete(key);
-    this.#set.set(key, object);
-  }
-
-  drop(key: ObjectKey): void {
-    this.#owners.delete(key);
-    this.#set.delete(key);
-    this.#unset.add(key);
-  }
-
-  refuse(lease: Lease, reason: string): void {
-    this.#refused.push({ lease, reason });
-  }
-
-  result(): PeerChange {
-    return { set: [...this.#set.values()], unset: [...this.#unset], refused: this.#refused };
-  }
+function isInUse({ refusal, routed }: Peer): boolean {
+  return refusal === undefined || routed.length > 0;
 }

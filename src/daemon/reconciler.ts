@@ -42,6 +42,8 @@ export interface ReconcilerOptions {
   readonly devices: readonly LinkName[];
   /** Devices that ours need. */
   readonly needs: readonly LinkName[];
+  /** Devices of others on which routes of ours lie. */
+  readonly borrowed: readonly LinkName[];
   /** Is this object, which no plan names, ours to remove? */
   owns(object: KernelObject): boolean;
   /** Called after a device was made, before anything else is put on it. */
@@ -74,6 +76,8 @@ export class Reconciler {
   readonly #released = new Map<ObjectKey, KernelObject>();
   #dirty = new Set<ObjectKey>();
   #stale = true;
+  /** Before the first wish everything of ours would look stale, and would be removed. */
+  #begun = false;
   /** What the monitor tells while the kernel is being read: the picture may be from before or after. */
   #meanwhile: KernelEvent[] | undefined;
   /** Keys that the monitor contradicts while steps are being taken: it knows better than what the steps say. */
@@ -106,6 +110,11 @@ export class Reconciler {
     return this.#schedule.problem;
   }
 
+  /** True from the first wish on. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   get desired(): KernelState {
     return this.#desired;
   }
@@ -117,6 +126,7 @@ export class Reconciler {
 
   /** Wants these objects, in place of whatever was wanted under the same keys. */
   set(objects: readonly KernelObject[]): void {
+    this.#begun = true;
     for (const object of objects) {
       const key = keyOf(object);
       this.#desired.set(key, object);
@@ -140,8 +150,7 @@ export class Reconciler {
 
   /** Takes a notice of the kernel's monitor, and puts right what it contradicts. */
   notice(event: KernelEvent): void {
-    // Before the first wish everything of ours would look stale, and would be removed.
-    if (this.#desired.size === 0) return;
+    if (!this.#begun) return;
     this.#meanwhile?.push(event);
     const consequence = this.#mirror.notice(event);
     if (consequence.type === 'nothing') return;
@@ -265,8 +274,8 @@ export class Reconciler {
   }
 
   async #snapshot(): Promise<Snapshot> {
-    const { socket, devices, log } = this.#options;
-    const seen = await snapshot(socket, devices);
+    const { socket, devices, borrowed, log } = this.#options;
+    const seen = await snapshot(socket, devices, borrowed);
     let renamed = false;
     for (const name of devices) {
       const wish = this.#desired.get(keyOf({ type: 'link', value: { name } }));
@@ -276,7 +285,7 @@ export class Reconciler {
       log.warn({}, `repaired: ip link set ${link.name} name ${name}`);
       renamed = true;
     }
-    return renamed ? await snapshot(socket, devices) : seen;
+    return renamed ? await snapshot(socket, devices, borrowed) : seen;
   }
 
   /** What took the place of something of ours may be replaced, but when ours is no longer wanted it may stay. */

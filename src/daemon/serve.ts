@@ -1,5 +1,5 @@
 /** Life in the network: the lease is kept, peers, underlay and config are followed, and the kernel follows them. */
-import { familiesOf } from '../backend/vtep.ts';
+import { familiesOf, networksOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
 import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
@@ -11,15 +11,28 @@ import type { SubnetManager } from '../registry/subnet-manager.ts';
 import { deviceOf, type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { Announcement } from './announcement.ts';
+import { Carriers } from './carriers.ts';
 import type { ChosenInterface, UnderlayView } from './external-interface.ts';
 import { addressesOfEndpoints, guardedOf, guardedRegistry } from './guarded.ts';
 import type { Readiness } from './health.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import { randomMac, readUnderlay } from './join.ts';
 import { LeaseStatus } from './lease-status.ts';
-import { isRefusal, type Membership, overUnderlay, publishesOtherwise, underConfig } from './membership.ts';
+import {
+  backendsOf,
+  devicesOf,
+  isRefusal,
+  type Membership,
+  overUnderlay,
+  planHost,
+  publishesOtherwise,
+  underConfig,
+  withoutUnused,
+} from './membership.ts';
+import { openCarrier } from './open-carrier.ts';
 import type { DaemonOptions } from './options.ts';
 import { PeerFollower } from './peer-follower.ts';
+import type { PeerChange } from './peer-table.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
 import { TrafficRules } from './traffic.ts';
@@ -38,6 +51,8 @@ export interface ServeTools {
 /** How often the kernel and the underlay are looked at although nothing happened. */
 const auditMs = 60_000;
 const retireCheckMs = 100;
+/** How long a former backend stays after the last peer that used it has changed. */
+const formerGraceMs = 5000;
 /** After a change of config all hosts read the leases again: not all in the same instant. */
 const rereadSpreadMs = 1000;
 
@@ -49,6 +64,7 @@ export class NetworkService {
   readonly #traffic: TrafficRules;
   readonly #reconciler: Reconciler;
   readonly #peers: PeerFollower;
+  readonly #carriers: Carriers;
   readonly #underlay: UnderlayWatch;
   readonly #announcement: Announcement;
   readonly #lease: LeaseStatus;
@@ -57,6 +73,7 @@ export class NetworkService {
   #membership: Membership;
   #keeper: LeaseKeeper | undefined;
   #rewatch = new AbortController();
+  #dropping = false;
   /** Resolved in the background: DNS may be down together with the underlay. */
   #registryAddresses: readonly IpAddress[] = [];
 
@@ -69,12 +86,17 @@ export class NetworkService {
     this.#announcement = new Announcement(options, tools.log);
     this.#traffic = TrafficRules.open(options, tools, membership);
     this.#reconciler = this.#createReconciler();
+    this.#carriers = new Carriers({
+      log: tools.log,
+      open: (carrier, member) => openCarrier(carrier, member, tools),
+    });
     this.#peers = new PeerFollower({
       reconciler: this.#reconciler,
       traffic: this.#traffic,
       log: tools.log,
       membership: () => this.#membership,
       guarded: () => [...this.#membership.guarded, ...guardedRegistry(this.#registryAddresses)],
+      onChange: change => this.#onPeers(change),
       onSnapshot: ruled => void this.#afterSnapshot(ruled),
     });
     this.#underlay = new UnderlayWatch(
@@ -102,6 +124,7 @@ export class NetworkService {
     enableForwarding(log);
     this.#traffic.reportSettings();
     const listening = monitor({ onEvent: event => this.#onKernelEvent(event) });
+    this.#carriers.follow(backendsOf(this.#membership));
     try {
       // The lease may have been waited for, and the underlay may have changed meanwhile.
       this.#underlay.check();
@@ -115,7 +138,7 @@ export class NetworkService {
       await this.#reconciler.settled();
     } finally {
       listening.close();
-      await this.#traffic.close();
+      await Promise.all([this.#carriers.close(), this.#traffic.close()]);
     }
   }
 
@@ -132,22 +155,28 @@ export class NetworkService {
     return new Reconciler({
       ...this.#tools,
       get devices() {
-        return [...service.#membership.backend.devices, ...retired()];
+        return [...devicesOf(service.#membership), ...retired()];
       },
       get needs() {
         return [service.#membership.host.external.name];
       },
+      get borrowed() {
+        return borrowedBy(service.#membership);
+      },
       owns: object => this.#owns(object),
-      prepareDevice: name => refuseRouterAdvertisements(this.#tools.log, name),
+      prepareDevice: name => {
+        refuseRouterAdvertisements(this.#tools.log, name);
+        this.#carriers.deviceMade(name);
+      },
     });
   }
 
   #owns(object: KernelObject): boolean {
-    const { backend, host } = this.#membership;
-    if (backend.owns(host, object)) return true;
+    if (backendsOf(this.#membership).some(({ backend, host }) => backend.owns(host, object))) return true;
     const device = deviceOf(object) ?? '';
     return [...this.#retired].some(
-      ({ devices, plan }) => devices.includes(device) && plan.backend.owns(plan.host, object),
+      ({ devices, plan }) =>
+        devices.includes(device) && backendsOf(plan).some(({ backend, host }) => backend.owns(host, object)),
     );
   }
 
@@ -194,7 +223,8 @@ export class NetworkService {
   #deviceProblem(): string | undefined {
     const { backend, host } = this.#membership;
     const failing = backend.planHost(host).map(object => this.#reconciler.failing.get(keyOf(object)));
-    return this.#reconciler.problem ?? failing.find(failure => failure !== undefined)?.error;
+    const refused = failing.find(failure => failure !== undefined)?.error;
+    return this.#reconciler.problem ?? refused ?? this.#carriers.problem;
   }
 
   #onKernelEvent(event: KernelEvent): void {
@@ -205,12 +235,18 @@ export class NetworkService {
   #onUnderlay(chosen: ChosenInterface, view: UnderlayView): void {
     const { external, publicIp } = chosen;
     const { name, mtuBytes } = external;
-    this.#tools.log.warn(
-      { interface: name, publicIp, mtu: mtuBytes },
-      'the underlay has changed: following it',
-    );
-    const guarded = guardedOf(view, name, this.#membership.host.config.network);
-    this.#adopt(overUnderlay(this.#membership, { chosen, guarded }, randomMac));
+    const { log } = this.#tools;
+    log.warn({ interface: name, publicIp, mtu: mtuBytes }, 'the underlay has changed: following it');
+    const guarded = guardedOf(view, name, networksOf(this.#membership.host.config));
+    try {
+      this.#adopt(overUnderlay(this.#membership, { chosen, guarded }, randomMac));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      log.error(
+        { error, remedy: error.remedy },
+        'the underlay cannot be followed: everything stays as it was',
+      );
+    }
   }
 
   async #findRegistry(): Promise<void> {
@@ -230,7 +266,7 @@ export class NetworkService {
     if (JSON.stringify(event.config) === JSON.stringify(before.host.config)) return;
     try {
       const { membership, warnings } = underConfig(before, event.config, randomMac);
-      locks.hold([...new Set([...before.backend.devices, ...membership.backend.devices])]);
+      locks.hold([...new Set([...this.#heldDevices(), ...devicesOf(membership)])]);
       for (const warning of [...event.warnings, ...warnings]) log.warn({}, warning);
       log.info({}, 'the network config has changed: following it');
       this.#adopt(membership);
@@ -244,11 +280,12 @@ export class NetworkService {
   #adopt(next: Membership): void {
     const before = this.#membership;
     const judgesOtherwise = before.host.config !== next.host.config || publishesOtherwise(before, next);
-    const lacked = before.backend.devices.filter(device => !next.backend.devices.includes(device));
+    const lacked = devicesOf(before).filter(device => !devicesOf(next).includes(device));
     if (lacked.length > 0) void this.#retire(lacked, before);
     this.#membership = next;
+    this.#carriers.follow(backendsOf(next));
     // Before the first snapshot nothing has been planned: it will be, by the new membership.
-    if (this.#reconciler.desired.size > 0) this.#replan(before, next);
+    if (this.#reconciler.begun) this.#replan(before, next);
     if (publishesOtherwise(before, next)) this.#keeper?.publish(next.host.lease.attrs);
     void this.#traffic.adopt(next);
     if (this.#announcement.made) this.#announce();
@@ -256,9 +293,9 @@ export class NetworkService {
   }
 
   #replan(before: Membership, next: Membership): void {
-    const wanted = next.backend.planHost(next.host);
+    const wanted = planHost(next);
     const keys = new Set(wanted.map(keyOf));
-    const obsolete = before.backend.planHost(before.host).map(keyOf);
+    const obsolete = planHost(before).map(keyOf);
     this.#reconciler.set(wanted);
     this.#peers.rehost();
     this.#reconciler.unset(obsolete.filter(key => !keys.has(key)));
@@ -275,11 +312,36 @@ export class NetworkService {
       await this.#reconciler.settled();
     } while (!signal.aborted && [...names].some(key => this.#reconciler.failing.has(key)));
     this.#retired.delete(entry);
-    if (!signal.aborted)
-      locks.hold([
-        ...this.#membership.backend.devices,
-        ...[...this.#retired].flatMap(other => other.devices),
-      ]);
+    if (!signal.aborted) locks.hold(this.#heldDevices());
+  }
+
+  #heldDevices(): LinkName[] {
+    return [...devicesOf(this.#membership), ...[...this.#retired].flatMap(({ devices }) => devices)];
+  }
+
+  #onPeers(change: PeerChange): void {
+    this.#carriers.change(change);
+    if (this.#membership.former.length > 0) void this.#dropUnused();
+  }
+
+  /** Lets a former backend go when no peer uses it, a while after: until then peers may not have heard of us. */
+  async #dropUnused(): Promise<void> {
+    const { clock, log, signal } = this.#tools;
+    if (this.#dropping) return;
+    this.#dropping = true;
+    await clock.sleep(formerGraceMs, { signal }).catch(() => {});
+    this.#dropping = false;
+    if (signal.aborted) return;
+    const before = this.#membership;
+    const next = withoutUnused(before, this.#peers.leases);
+    for (const { backend } of before.former) {
+      if (next.former.some(one => one.backend === backend)) continue;
+      log.info(
+        { devices: backend.devices },
+        `no peer uses ${backend.type} any more: what was made for it goes`,
+      );
+    }
+    if (next !== before) this.#adopt(next);
   }
 
   /** Looks now and then, for what no event has told. */
@@ -295,6 +357,10 @@ export class NetworkService {
 
   /** Not before the first snapshot of leases: until then everything of ours would look stale, and would be removed. */
   #resync(): void {
-    if (this.#reconciler.desired.size > 0) this.#reconciler.resync();
+    if (this.#reconciler.begun) this.#reconciler.resync();
   }
+}
+
+function borrowedBy(membership: Membership): LinkName[] {
+  return backendsOf(membership).flatMap(({ backend, host }) => backend.borrows(host.external));
 }

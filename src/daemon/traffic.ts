@@ -1,5 +1,5 @@
 /** The traffic rules of the membership of the moment, kept by a firewall while there are any. */
-import { familiesOf } from '../backend/vtep.ts';
+import { familiesOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { cleanFirewalls } from '../firewall/clean.ts';

@@ -115,6 +115,7 @@ function sameChoice(one: ChosenInterface, other: ChosenInterface): boolean {
       external.mtuBytes,
       external.ipv4,
       external.ipv6,
+      external.routes,
       index,
       publicIp,
       publicIpv6,

@@ -3,7 +3,7 @@ import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import type { Link } from '../wire/link.ts';
 import type { LinkKind } from '../wire/link-kind.ts';
-import { mainTable } from '../wire/route.ts';
+import { mainTable, type Route } from '../wire/route.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 import { addresses } from './addresses.ts';
 import { fdb } from './fdb.ts';
@@ -22,15 +22,24 @@ export interface Snapshot {
 
 /**
  * Reads the devices named in `devices` with everything on them: addresses, routes of the main table, next hops,
- * neighbours and FDB entries. Devices that do not exist are simply absent from the result.
+ * neighbours and FDB entries; of those in `routed` only the routes. Devices that do not exist are simply absent from the
+ * result.
  * @throws NetlinkError
  */
-export async function snapshot(socket: NetlinkSocket, devices: readonly LinkName[]): Promise<Snapshot> {
+export async function snapshot(
+  socket: NetlinkSocket,
+  devices: readonly LinkName[],
+  routed: readonly LinkName[] = [],
+): Promise<Snapshot> {
   const all = await links.list(socket);
   const nameOf = namesOf(all);
   const wanted = all.filter(link => devices.includes(link.name));
   const found: MonitoredObject[] = wanted.map(value => ({ type: 'link', value }));
   for (const { index: dev } of wanted) for (const object of await objectsOn(socket, dev)) found.push(object);
+  for (const { name, index: dev } of all) {
+    if (!routed.includes(name) || devices.includes(name)) continue;
+    for (const value of await routesOn(socket, dev)) found.push({ type: 'route', value });
+  }
   return {
     // Of several routes to one destination the kernel takes the first: that is the one to know.
     state: stateOf(found.reverse().map(object => modelOf(object, nameOf))),
@@ -89,8 +98,14 @@ async function objectsOn(socket: NetlinkSocket, dev: IfIndex): Promise<Monitored
     ...tag('fdb', await fdb.list(socket, { dev })),
     ...tag('neighbour', await neighbours.list(socket, { dev })),
     ...tag('nexthop', await nextHops.list(socket, { dev }).catch(absentOnOldKernels)),
-    ...tag('route', await routes.list(socket, { dev, table: mainTable, family: 4 })),
-    ...tag('route', await routes.list(socket, { dev, table: mainTable, family: 6 })),
+    ...tag('route', await routesOn(socket, dev)),
+  ];
+}
+
+async function routesOn(socket: NetlinkSocket, dev: IfIndex): Promise<Route[]> {
+  return [
+    ...(await routes.list(socket, { dev, table: mainTable, family: 4 })),
+    ...(await routes.list(socket, { dev, table: mainTable, family: 6 })),
   ];
 }
 

@@ -112,16 +112,22 @@ test('whatever a lease says, it is judged, planned and told without another erro
     ),
     permanent: false,
   };
-  const external = { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: parseIp('2001:db8::1') };
+  const external = {
+    name: 'eth0',
+    mtuBytes: 1500,
+    ipv4: parseIp('192.0.2.1'),
+    ipv6: parseIp('2001:db8::1'),
+    routes: [],
+  };
   const host: Host = { config, external, lease: own };
-  const table = new PeerTable(createVxlan(config).backend, host);
+  const table = new PeerTable({ backend: createVxlan(config).backend, host, former: [] });
   const peers = values.map(value => value.replaceAll('"VNI":1', '"VNI":7'));
   check(damagedText(peers), text => {
     const attrs = attempt(() => parseLeaseAttrs(text));
     const subnet = parseSubnetKey('10.12.13.0-24&fc00:0:0:13::-64');
     if (attrs === undefined || subnet === undefined) return;
     const lease: Lease = { subnet, attrs, permanent: false };
-    attempt(() => vtepDataOf(lease, 4));
+    attempt(() => vtepDataOf(lease.attrs, 4));
     if (judgeLease(config, own, lease) !== 'ok') return;
     const { set, refused } = table.put(lease);
     assert.ok(set.length <= 6 && refused.length <= 1);

@@ -70,6 +70,7 @@ async function bench(t: TestContext): Promise<Bench> {
     clock: systemClock,
     signal: scope.signal,
     devices: [dev],
+    borrowed: [],
     needs: ['eth0'],
     owns: object =>
       object.type !== 'link' && object.type !== 'address' && object.value.dev === dev && isOurs(object),

@@ -58,7 +58,7 @@ function leaseOf(subnet: string, publicIp: string, mac: string): Lease {
 
 const host: Host = {
   config,
-  external: { name: 'eth0', mtuBytes: 1500, ipv4: parseIp(local) as IpAddress, ipv6: undefined },
+  external: { name: 'eth0', mtuBytes: 1500, ipv4: parseIp(local) as IpAddress, ipv6: undefined, routes: [] },
   lease: leaseOf('10.2.1.0/24', local, ownMac),
 };
 
@@ -76,7 +76,7 @@ export class Life {
   readonly details: object[] = [];
   readonly reconciler: Reconciler;
   readonly #scope = new Scope();
-  readonly #table = new PeerTable(backend, host);
+  readonly #table = new PeerTable({ backend, host, former: [] });
 
   private constructor(netns: Netns) {
     const log: Log = {
@@ -91,6 +91,7 @@ export class Life {
       socket: this.#scope.own('socket', NetlinkSocket.open({ netns: netns.path })),
       devices: backend.devices,
       needs: ['eth0'],
+      borrowed: [],
       owns: object => backend.owns(host, object),
     });
     const onEvent: Parameters<typeof monitor>[0]['onEvent'] = event => this.reconciler.notice(event);

@@ -27,7 +27,7 @@ test('what the external interface leads to is guarded, and nothing of other devi
     routeTo: async () => undefined,
   } as unknown as UnderlayView;
   const guarded = [
-    ...guardedOf(view, 'eth0', parsePrefix('10.2.0.0/16')),
+    ...guardedOf(view, 'eth0', [parsePrefix('10.2.0.0/16')]),
     ...guardedRegistry([parseIp('10.0.0.10')]),
   ];
   assert.deepEqual(

@@ -44,11 +44,17 @@ const guarded: readonly Guarded[] = [
 function verdict(network: string, hostile: Lease | undefined): string {
   if (hostile === undefined) return 'no key of a subnet';
   const { config } = parseNetworkConfig(JSON.stringify({ Network: network, ...dualStack }));
-  const external = { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: parseIp('2001:db8::1') };
+  const external = {
+    name: 'eth0',
+    mtuBytes: 1500,
+    ipv4: parseIp('192.0.2.1'),
+    ipv6: parseIp('2001:db8::1'),
+    routes: [],
+  };
   const host: Host = { config, external, lease: own };
   const judged = judgeLease(config, own, hostile);
   if (judged !== 'ok') return judged;
-  const table = new PeerTable(createVxlan(config).backend, host, guarded);
+  const table = new PeerTable({ backend: createVxlan(config).backend, host, former: [] }, guarded);
   assert.deepEqual(table.put(peer).refused, []);
   const change = table.put(hostile);
   const [refused] = change.refused;
@@ -180,8 +186,12 @@ for (const [what, network, hostile, why] of cases) {
 
 test('of a snapshot, leases of the usual length are taken first, whatever the order of keys', () => {
   const { config } = parseNetworkConfig('{"Network":"10.2.0.0/16","Backend":{"Type":"vxlan"}}');
-  const external = { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: undefined };
-  const table = new PeerTable(createVxlan(config).backend, { config, external, lease: own });
+  const external = { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: undefined, routes: [] };
+  const table = new PeerTable({
+    backend: createVxlan(config).backend,
+    host: { config, external, lease: own },
+    former: [],
+  });
   const honest = [16, 17, 18].map(octet => lease(`10.2.${octet}.0-24`, `192.0.2.${octet}`) as Lease);
   const thieves = ['10.2.16.0-20', '10.2.17.0-25'].map(key => lease(key, '192.0.2.99') as Lease);
   const { refused } = table.replaceAll([thieves[0] as Lease, ...honest, thieves[1] as Lease]);

@@ -82,6 +82,7 @@ function settled(): KernelMirror {
     {
       devices: [dev],
       needs: ['eth0'],
+      borrowed: [],
       owns: object => object.type !== 'route' || object.value.onlink === true,
     },
     stateOf(wishes),

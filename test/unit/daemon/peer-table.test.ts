@@ -25,12 +25,12 @@ function lease(octet: number, mac = octet, host = octet): Lease {
 
 const host: Host = {
   config,
-  external: { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: undefined },
+  external: { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: undefined, routes: [] },
   lease: lease(1),
 };
 
 function table(): PeerTable {
-  return new PeerTable(createVxlan(config).backend, host);
+  return new PeerTable({ backend: createVxlan(config).backend, host, former: [] });
 }
 
 /** A desired state that follows changes, as the reconciler's does. */

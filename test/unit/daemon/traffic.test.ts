@@ -15,11 +15,11 @@ const nothing: TrafficOptions = {
   vtepFilter: undefined,
 };
 
-function membershipUnder(config: object): Pick<Parameters<typeof trafficWishOf>[1], 'backend' | 'host'> {
+function membershipUnder(config: object): Parameters<typeof trafficWishOf>[1] {
   const parsed = parseNetworkConfig(JSON.stringify({ Network: '10.2.0.0/16', ...config })).config;
   const host: Host = {
     config: parsed,
-    external: { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: undefined },
+    external: { name: 'eth0', mtuBytes: 1500, ipv4: parseIp('192.0.2.1'), ipv6: undefined, routes: [] },
     lease: {
       subnet: { ipv4: parsePrefix('10.2.1.0/24'), ipv6: undefined },
       attrs: {
@@ -29,7 +29,7 @@ function membershipUnder(config: object): Pick<Parameters<typeof trafficWishOf>[
       permanent: false,
     },
   };
-  return { backend: createBackend(parsed).backend, host };
+  return { backend: createBackend(parsed).backend, host, former: [] };
 }
 
 const vxlan = { Backend: { Type: 'vxlan' } };
@@ -75,8 +75,9 @@ test('any of the three kinds of rules is a wish, and none is none', () => {
 test('the wish carries the flags and the own subnet', () => {
   const ipMasqExclude = [parsePrefix('192.168.0.0/16')];
   const options = { ...nothing, ipMasq: true, ipMasqFullyRandom: false, ipMasqExclude };
-  const { host, backend } = membershipUnder(vxlan);
-  assert.deepEqual(trafficWishOf(options, { host, backend }), {
+  const membership = membershipUnder(vxlan);
+  const { host } = membership;
+  assert.deepEqual(trafficWishOf(options, membership), {
     ...{ config: host.config, subnet: host.lease.subnet, guard: undefined },
     ...{ ipMasq: true, fullyRandom: false, ipMasqExclude, forwardRules: false },
   });

@@ -1,0 +1,35 @@
+/** One family's view of a host, so that planners have no IPv4 and IPv6 twins. */
+import type { Family, IpAddress } from '../base/ip.ts';
+import type { Prefix } from '../base/prefix.ts';
+import type { LeaseAttrs, Subnet } from '../lease/lease.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import type { ExternalInterface, Host } from './backend.ts';
+
+export function familiesOf(config: NetworkConfig): Family[] {
+  return [...(config.enableIpv4 ? ([4] as const) : []), ...(config.enableIpv6 ? ([6] as const) : [])];
+}
+
+/** The families of which this host has a subnet: one may be switched on in the network and missing here. */
+export function leasedFamilies({ config, lease }: Pick<Host, 'config' | 'lease'>): Family[] {
+  return familiesOf(config).filter(family => subnetOf(lease.subnet, family) !== undefined);
+}
+
+export function networksOf(config: NetworkConfig): Prefix[] {
+  return familiesOf(config).flatMap(family => networkOf(config, family) ?? []);
+}
+
+export function networkOf(config: NetworkConfig, family: Family): Prefix | undefined {
+  return family === 4 ? config.network : config.ipv6Network;
+}
+
+export function subnetOf(subnet: Subnet, family: Family): Prefix | undefined {
+  return family === 4 ? subnet.ipv4 : subnet.ipv6;
+}
+
+export function publicIpOf(attrs: LeaseAttrs, family: Family): IpAddress | undefined {
+  return family === 4 ? attrs.publicIp : attrs.publicIpv6;
+}
+
+export function addressOf(external: ExternalInterface, family: Family): IpAddress | undefined {
+  return family === 4 ? external.ipv4 : external.ipv6;
+}

@@ -1,0 +1,29 @@
+/** What works beside the kernel's objects, in user space: the udp tunnel, the operator's commands. */
+import type { Backend, Host } from '../backend/backend.ts';
+import type { Prefix } from '../base/prefix.ts';
+import type { Lease } from '../lease/lease.ts';
+
+/** A peer, and which of its prefixes lead to it. */
+export interface CarriedPeer {
+  readonly lease: Lease;
+  readonly routed: readonly Prefix[];
+  /** By whose rules it is reached. */
+  readonly backend: Backend;
+}
+
+/** Whoever left goes first: a peer in both is reached otherwise than before. */
+export interface CarrierChange {
+  readonly joined: readonly CarriedPeer[];
+  readonly left: readonly CarriedPeer[];
+}
+
+export interface CarrierService {
+  change(change: CarrierChange): void;
+  /** This host has changed in what the carrier depends on, such as its address on the underlay. */
+  follow(host: Host): void;
+  /** The backend's device has been made, perhaps anew. */
+  deviceMade(name: string): void;
+  /** Why it does not work; undefined when it does. */
+  readonly problem: string | undefined;
+  close(): Promise<void>;
+}

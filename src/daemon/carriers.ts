@@ -1,0 +1,77 @@
+/** The carriers of the backends in use: one each, for as long as its backend is in use. */
+import type { Backend, Carrier } from '../backend/backend.ts';
+import type { Log } from '../base/log.ts';
+import type { CarrierChange, CarrierService } from './carrier.ts';
+import type { Former } from './membership.ts';
+
+export interface CarriersOptions {
+  readonly log: Log;
+  /** @throws WeftError why it cannot work */
+  open(carrier: Carrier, member: Former): CarrierService;
+}
+
+export class Carriers {
+  readonly #options: CarriersOptions;
+  readonly #services = new Map<string, CarrierService>();
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(options: CarriersOptions) {
+    this.#options = options;
+  }
+
+  /** Has exactly these backends' carriers from now on. */
+  follow(members: readonly Former[]): void {
+    const wanted = new Map(members.map(member => [nameOf(member.backend), member]));
+    for (const [name, service] of this.#services) {
+      if (wanted.has(name)) continue;
+      this.#services.delete(name);
+      this.#close(service);
+    }
+    for (const [name, member] of wanted) {
+      const { carrier } = member.backend;
+      if (carrier === undefined) continue;
+      const service = this.#services.get(name);
+      if (service !== undefined) service.follow(member.host);
+      else this.#services.set(name, this.#options.open(carrier, member));
+    }
+  }
+
+  change({ joined, left }: CarrierChange): void {
+    for (const [name, service] of this.#services) {
+      const change = {
+        joined: joined.filter(peer => nameOf(peer.backend) === name),
+        left: left.filter(peer => nameOf(peer.backend) === name),
+      };
+      if (change.joined.length > 0 || change.left.length > 0) service.change(change);
+    }
+  }
+
+  deviceMade(name: string): void {
+    for (const service of this.#services.values()) service.deviceMade(name);
+  }
+
+  /** Why one of them does not work; undefined when all do. */
+  get problem(): string | undefined {
+    return [...this.#services.values()]
+      .map(service => service.problem)
+      .find(problem => problem !== undefined);
+  }
+
+  async close(): Promise<void> {
+    this.follow([]);
+    await Promise.all(this.#closing);
+  }
+
+  #close(service: CarrierService): void {
+    const closing = service
+      .close()
+      .catch(error => this.#options.log.error({ error }, 'closing a carrier failed'))
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+}
+
+/** Two backends of one name share a carrier: what differs between them is not its business. */
+function nameOf({ type, carrier }: Backend): string {
+  return carrier === undefined ? type : JSON.stringify(carrier);
+}

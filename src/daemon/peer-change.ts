@@ -1,0 +1,66 @@
+import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
+import type { CarriedPeer } from './carrier.ts';
+import type { PeerChange, PeerRefusal } from './peer-table.ts';
+
+/** Collects one change of peers; the later word on a key, or on a peer, wins. */
+export class PeerChangeBuilder {
+  readonly #owners: Map<ObjectKey, string>;
+  readonly #set = new Map<ObjectKey, KernelObject>();
+  readonly #unset = new Set<ObjectKey>();
+  readonly #joined = new Map<string, CarriedPeer>();
+  readonly #left = new Map<string, CarriedPeer>();
+  readonly #refused: PeerRefusal[] = [];
+
+  /** @param owners who holds an object, by peer's registry key; kept up to date */
+  constructor(owners: Map<ObjectKey, string>) {
+    this.#owners = owners;
+  }
+
+  /** Has anything been given up? */
+  get freed(): boolean {
+    return this.#unset.size > 0 || [...this.#left].some(([name, peer]) => !this.#keeps(name, peer));
+  }
+
+  take(object: KernelObject, owner: string): void {
+    const key = keyOf(object);
+    this.#owners.set(key, owner);
+    this.#unset.delete(key);
+    this.#set.set(key, object);
+  }
+
+  drop(key: ObjectKey): void {
+    this.#owners.delete(key);
+    this.#set.delete(key);
+    this.#unset.add(key);
+  }
+
+  join(name: string, { lease, routed, backend }: CarriedPeer): void {
+    this.#joined.set(name, { lease, routed, backend });
+  }
+
+  /** As it was before this change; joining afterwards does not undo it, for it may be reached otherwise now. */
+  leave(name: string, { lease, routed, backend }: CarriedPeer): void {
+    if (this.#joined.delete(name)) return;
+    this.#left.set(name, { lease, routed, backend });
+  }
+
+  refuse(refusal: PeerRefusal): void {
+    this.#refused.push(refusal);
+  }
+
+  result(): PeerChange {
+    return {
+      set: [...this.#set.values()],
+      unset: [...this.#unset],
+      joined: [...this.#joined.values()],
+      left: [...this.#left.values()],
+      refused: this.#refused,
+    };
+  }
+
+  /** Does a peer that left hold on, in joining again, to all that led to it? */
+  #keeps(name: string, { routed }: CarriedPeer): boolean {
+    const now = this.#joined.get(name);
+    return now !== undefined && routed.every(prefix => now.routed.includes(prefix));
+  }
+}
