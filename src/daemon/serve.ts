@@ -51,6 +51,9 @@ export interface ServeTools {
 /** How often the kernel and the underlay are looked at although nothing happened. */
 const auditMs = 60_000;
 const retireCheckMs = 100;
+/** How long a new carrier may take before peers are told of it all the same. */
+const carrierPatienceMs = 2000;
+const carrierCheckMs = 20;
 /** How long a former backend stays after the last peer that used it has changed. */
 const formerGraceMs = 5000;
 /** After a change of config all hosts read the leases again: not all in the same instant. */
@@ -286,10 +289,21 @@ export class NetworkService {
     this.#carriers.follow(backendsOf(next));
     // Before the first snapshot nothing has been planned: it will be, by the new membership.
     if (this.#reconciler.begun) this.#replan(before, next);
-    if (publishesOtherwise(before, next)) this.#keeper?.publish(next.host.lease.attrs);
-    void this.#traffic.adopt(next);
+    const ruled = this.#traffic.adopt(next);
+    if (publishesOtherwise(before, next)) void this.#publish(ruled);
     if (this.#announcement.made) this.#announce();
     if (judgesOtherwise) this.#rewatch.abort();
+  }
+
+  /** Tells the peers of what they can use, not before they can: they send by it at once. */
+  async #publish(ruled: Promise<void>): Promise<void> {
+    const { clock, signal } = this.#tools;
+    await Promise.all([ruled, this.#reconciler.settled()]);
+    const untilMs = clock.monotonicMs() + carrierPatienceMs;
+    while (this.#carriers.problem !== undefined && clock.monotonicMs() < untilMs && !signal.aborted) {
+      await clock.sleep(carrierCheckMs, { signal }).catch(() => {});
+    }
+    if (!signal.aborted) this.#keeper?.publish(this.#membership.host.lease.attrs);
   }
 
   #replan(before: Membership, next: Membership): void {
