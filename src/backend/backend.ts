@@ -102,7 +102,16 @@ export type PeerPart =
 
 /** A plan that leads nowhere. */
 export function refused(reason: string): PeerPlan {
-  return [{ type: 'refused', reason }];
+  return [refusedPart(reason)];
+}
+
+export function refusedPart(reason: string): PeerPart {
+  return { type: 'refused', reason };
+}
+
+/** The refusal of a peer that is reached by another backend than `ours`. */
+export function refusedType(ours: string, { backendType }: LeaseAttrs): PeerPlan {
+  return refused(`has the backend ${backendType || 'udp or alloc'}, ours is ${ours}`);
 }
 
 /** What a backend needs besides the kernel. */
@@ -118,6 +127,8 @@ export interface ExtensionCommands {
   readonly postStartup: Command | undefined;
   readonly subnetAdd: Command | undefined;
   readonly subnetRemove: Command | undefined;
+  /** How long each may take. */
+  readonly timeoutSeconds: number;
 }
 
 /** A program and its arguments, which no shell ever sees. */

@@ -1,9 +1,9 @@
 /** One family's view of a host, so that planners have no IPv4 and IPv6 twins. */
 import type { Family, IpAddress } from '../base/ip.ts';
 import type { Prefix } from '../base/prefix.ts';
-import type { LeaseAttrs, Subnet } from '../lease/lease.ts';
+import type { Lease, LeaseAttrs, Subnet } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import type { ExternalInterface, Host } from './backend.ts';
+import { type ExternalInterface, type Host, type PeerPart, type PeerPlan, refused } from './backend.ts';
 
 export function familiesOf(config: NetworkConfig): Family[] {
   return [...(config.enableIpv4 ? ([4] as const) : []), ...(config.enableIpv6 ? ([6] as const) : [])];
@@ -32,4 +32,19 @@ export function publicIpOf(attrs: LeaseAttrs, family: Family): IpAddress | undef
 
 export function addressOf(external: ExternalInterface, family: Family): IpAddress | undefined {
   return family === 4 ? external.ipv4 : external.ipv6;
+}
+
+/** One family of a peer's. */
+export interface PeerFamily {
+  readonly family: Family;
+  readonly subnet: Prefix;
+}
+
+/** A peer's parts: of each family in which both of us have a subnet, what `plan` makes of it. */
+export function planFamilies(host: Host, peer: Lease, plan: (part: PeerFamily) => PeerPart): PeerPlan {
+  const parts = leasedFamilies(host).flatMap(family => {
+    const subnet = subnetOf(peer.subnet, family);
+    return subnet === undefined ? [] : [plan({ family, subnet })];
+  });
+  return parts.length === 0 ? refused('has no subnet of a family that is switched on here') : parts;
 }

@@ -10,6 +10,8 @@ export interface VxlanOptions {
   readonly underlayMtuBytes: number | undefined;
   readonly gbp: boolean;
   readonly learning: boolean;
+  /** Peers on the external interface's own link are reached without the tunnel. */
+  readonly directRouting: boolean;
 }
 
 /** Linux's own default, from before IANA assigned 4789. Named, so that a device left with another is made anew. */
@@ -32,9 +34,6 @@ export function parseVxlanOptions(options: Readonly<Record<string, Json>>): {
     MacPrefix: { type: 'ignored', because: windowsOnly },
     Name: { type: 'ignored', because: windowsOnly },
   });
-  const direct = values.DirectRouting
-    ? ['Backend.DirectRouting has no effect yet: every peer is reached through the VXLAN device']
-    : [];
   return {
     options: {
       vni: values.VNI,
@@ -42,7 +41,8 @@ export function parseVxlanOptions(options: Readonly<Record<string, Json>>): {
       underlayMtuBytes: values.MTU === 0 ? undefined : values.MTU,
       gbp: values.GBP,
       learning: values.Learning,
+      directRouting: values.DirectRouting,
     },
-    warnings: [...warnings, ...direct],
+    warnings,
   };
 }

@@ -5,11 +5,15 @@
  *     ip route    10.2.14.0/24 via 10.2.14.0 dev flannel.1 onlink     packets for the subnet go to its VTEP,
  *     ip neigh    10.2.14.0 lladdr 0a:1b:2c:3d:4e:5f                  which has this MAC,
  *     bridge fdb  0a:1b:2c:3d:4e:5f dst 192.0.2.2                     which lives on that host: UDP 8472 to it
+ *
+ * With DirectRouting a peer on the external interface's own link needs one, as with host-gw:
+ *
+ *     ip route    10.2.14.0/24 via 192.0.2.2 dev eth0 proto 87
  */
 import { describeError } from '../base/errors.ts';
-import { addressBits, type Family } from '../base/ip.ts';
+import { addressBits, type Family, type IpAddress } from '../base/ip.ts';
 import { isMulticastMac, type Mac, zeroMac } from '../base/mac.ts';
-import { prefixBase, prefixContains, prefixFamily } from '../base/prefix.ts';
+import { type Prefix, prefixBase, prefixContains, prefixFamily } from '../base/prefix.ts';
 import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
@@ -19,11 +23,23 @@ import {
   type ExternalInterface,
   type Host,
   type Identity,
+  isOnLink,
   type PeerPart,
   type PeerPlan,
-  refused,
+  refusedPart,
+  refusedType,
 } from './backend.ts';
-import { addressOf, familiesOf, leasedFamilies, networkOf, publicIpOf, subnetOf } from './family.ts';
+import { borrowedForDirectRoutes, directRoute, ownsDirectRoute } from './direct-route.ts';
+import {
+  addressOf,
+  familiesOf,
+  leasedFamilies,
+  networkOf,
+  type PeerFamily,
+  planFamilies,
+  publicIpOf,
+  subnetOf,
+} from './family.ts';
 import { formatVtepData, tryVtepData, vtepDataOf } from './vtep.ts';
 import { parseVxlanOptions, type VxlanOptions } from './vxlan-options.ts';
 
@@ -39,14 +55,16 @@ export function createVxlan(config: NetworkConfig): { backend: Backend; warnings
     devices: families.map(family => deviceName(options.vni, family)),
     udpPorts: [options.port],
     carrier: undefined,
-    borrows: () => [],
+    borrows: borrowedForDirectRoutes,
     speaks: attrs => speaks(options, families, attrs),
     tunnelDevice: family => deviceName(options.vni, family),
     containerMtuBytes: external => Math.min(...families.map(family => deviceMtu(options, external, family))),
     attrs: identity => publish(options, families, identity),
     planHost: host => leasedFamilies(host).flatMap(family => planVtep(options, host, family)),
     planPeer: (host, peer) => planPeer(options, host, peer),
-    owns: (host, object) => families.some(family => owns(options, host, object, family)),
+    // Direct routes even when the option is off: it, or host-gw, may have been on before.
+    owns: (host, object) =>
+      families.some(family => owns(options, host, object, family)) || ownsDirectRoute(host, object),
   };
   return { backend, warnings };
 }
@@ -137,35 +155,36 @@ function speaks(options: VxlanOptions, families: readonly Family[], attrs: Lease
 }
 
 function planPeer(options: VxlanOptions, host: Host, peer: Lease): PeerPlan {
-  const { backendType } = peer.attrs;
-  if (backendType !== 'vxlan') {
-    return refused(`has the backend ${backendType || 'udp or alloc'}, ours is vxlan`);
-  }
-  const parts = leasedFamilies(host).flatMap(family => planFamily(options, host, peer, family) ?? []);
-  return parts.length === 0 ? refused('has no subnet of a family that is switched on here') : parts;
+  if (peer.attrs.backendType !== 'vxlan') return refusedType('vxlan', peer.attrs);
+  return planFamilies(host, peer, part => planFamily(options, host, peer, part));
 }
 
-function planFamily(options: VxlanOptions, host: Host, peer: Lease, family: Family): PeerPart | undefined {
-  const subnet = subnetOf(peer.subnet, family);
-  if (subnet === undefined) return undefined;
-  const no = (reason: string): PeerPart => ({ type: 'refused', reason });
-  const publicIp = publicIpOf(peer.attrs, family);
-  if (publicIp === undefined) return no(`publishes no IPv${family} address to reach it at`);
+function planFamily(options: VxlanOptions, host: Host, { attrs }: Lease, part: PeerFamily): PeerPart {
+  const { family, subnet } = part;
+  const publicIp = publicIpOf(attrs, family);
+  if (publicIp === undefined) return refusedPart(`publishes no IPv${family} address to reach it at`);
   try {
-    const { vni = options.vni, mac } = vtepDataOf(peer.attrs, family);
-    if (vni !== options.vni) return no(`has VNI ${vni}, ours is ${options.vni}`);
-    if (mac === tryVtepData(host.lease.attrs, family)?.mac) return no(`has our own VTEP's MAC ${mac}`);
-    const dev = deviceName(options.vni, family);
-    const gateway = prefixBase(subnet);
-    const objects: KernelObject[] = [
-      { type: 'fdb', value: { dev, lladdr: mac, dst: publicIp, table: 'self', state: 'permanent' } },
-      { type: 'neighbour', value: { dev, dst: gateway, lladdr: mac, state: 'permanent' } },
-      { type: 'route', value: { dst: subnet, gateway, dev, onlink: true } },
-    ];
+    const { vni = options.vni, mac } = vtepDataOf(attrs, family);
+    if (vni !== options.vni) return refusedPart(`has VNI ${vni}, ours is ${options.vni}`);
+    if (mac === tryVtepData(host.lease.attrs, family)?.mac)
+      return refusedPart(`has our own VTEP's MAC ${mac}`);
+    const objects =
+      options.directRouting && isOnLink(host.external, publicIp)
+        ? [directRoute(host.external, subnet, publicIp)]
+        : tunnelObjects(deviceName(options.vni, family), subnet, publicIp, mac);
     return { type: 'reached', routed: subnet, objects };
   } catch (error) {
-    return no(`has unusable backend data: ${describeError(error)}`);
+    return refusedPart(`has unusable backend data: ${describeError(error)}`);
   }
+}
+
+function tunnelObjects(dev: LinkName, subnet: Prefix, publicIp: IpAddress, mac: Mac): KernelObject[] {
+  const gateway = prefixBase(subnet);
+  return [
+    { type: 'fdb', value: { dev, lladdr: mac, dst: publicIp, table: 'self', state: 'permanent' } },
+    { type: 'neighbour', value: { dev, dst: gateway, lladdr: mac, state: 'permanent' } },
+    { type: 'route', value: { dst: subnet, gateway, dev, onlink: true } },
+  ];
 }
 
 /** Ours on our device is what we could have made: see docs/adr/0005-what-is-ours.md. */

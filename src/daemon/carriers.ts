@@ -1,7 +1,7 @@
 /** The carriers of the backends in use: one each, for as long as its backend is in use. */
 import type { Backend, Carrier } from '../backend/backend.ts';
 import type { Log } from '../base/log.ts';
-import type { CarrierChange, CarrierService } from './carrier.ts';
+import type { CarriedPeer, CarrierChange, CarrierService } from './carrier.ts';
 import type { Former } from './membership.ts';
 
 export interface CarriersOptions {
@@ -10,9 +10,14 @@ export interface CarriersOptions {
   open(carrier: Carrier, member: Former): CarrierService;
 }
 
+interface Open {
+  readonly carrier: Carrier;
+  readonly service: CarrierService;
+}
+
 export class Carriers {
   readonly #options: CarriersOptions;
-  readonly #services = new Map<string, CarrierService>();
+  readonly #open = new Map<string, Open>();
   readonly #closing = new Set<Promise<void>>();
 
   constructor(options: CarriersOptions) {
@@ -22,38 +27,41 @@ export class Carriers {
   /** Has exactly these backends' carriers from now on. */
   follow(members: readonly Former[]): void {
     const wanted = new Map(members.map(member => [nameOf(member.backend), member]));
-    for (const [name, service] of this.#services) {
+    for (const [name, { service }] of this.#open) {
       if (wanted.has(name)) continue;
-      this.#services.delete(name);
+      this.#open.delete(name);
       this.#close(service);
     }
     for (const [name, member] of wanted) {
       const { carrier } = member.backend;
       if (carrier === undefined) continue;
-      const service = this.#services.get(name);
-      if (service !== undefined) service.follow(member.host);
-      else this.#services.set(name, this.#options.open(carrier, member));
+      const open = this.#open.get(name);
+      if (open !== undefined) open.service.follow(member.host);
+      else this.#open.set(name, { carrier, service: this.#options.open(carrier, member) });
     }
   }
 
+  /**
+   * A tunnel takes packets from all peers, also from those that are reached by another backend: while the network changes
+   * its backend they may not know yet that we have changed, or that they have been seen to. Commands are told of their own.
+   */
   change({ joined, left }: CarrierChange): void {
-    for (const [name, service] of this.#services) {
-      const change = {
-        joined: joined.filter(peer => nameOf(peer.backend) === name),
-        left: left.filter(peer => nameOf(peer.backend) === name),
-      };
+    for (const [name, { carrier, service }] of this.#open) {
+      const concerns = ({ backend }: CarriedPeer): boolean =>
+        carrier.type === 'tunnel' || nameOf(backend) === name;
+      const change = { joined: joined.filter(concerns), left: left.filter(concerns) };
       if (change.joined.length > 0 || change.left.length > 0) service.change(change);
     }
   }
 
   deviceMade(name: string): void {
-    for (const service of this.#services.values()) service.deviceMade(name);
+    for (const { service } of this.#open.values()) service.deviceMade(name);
   }
 
   /** Why one of them does not work; undefined when all do. */
   get problem(): string | undefined {
-    return [...this.#services.values()]
-      .map(service => service.problem)
+    return [...this.#open.values()]
+      .map(({ service }) => service.problem)
       .find(problem => problem !== undefined);
   }
 

@@ -1,4 +1,7 @@
-/** Programs: `ip netns`, the traffic rules' loaders, and what the lab starts. The only place that starts any. */
+/**
+ * Programs: `ip netns`, the traffic rules' loaders, and what the lab starts. An operator's own, which may hang or talk
+ * without end, are started by program-group.ts.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import process from 'node:process';
@@ -109,7 +112,8 @@ function searchPath(): string[] {
   ];
 }
 
-function complete(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+/** The environment with the directories on PATH that a plain user's lacks. */
+export function complete(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   return { ...env, PATH: searchPath().join(':') };
 }
 
@@ -122,7 +126,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-function missing(program: string, cause: unknown): WeftError {
+export function missing(program: string, cause: unknown): WeftError {
   return new WeftError('program-missing', `the program ${program} cannot be started: it was not found`, {
     cause,
     remedy: `install ${program}, or put the directory that holds it on PATH`,

@@ -70,7 +70,7 @@ const refusals: readonly Refusal[] = [
   {
     title: 'a backend that Weft has not got',
     config: withBackend({ Type: 'wireguard' }),
-    says: [/Backend\.Type is wireguard, Weft has vxlan so far/],
+    says: [/Backend\.Type is wireguard, which flannel has and Weft has not/, /vxlan, host-gw, udp/],
   },
   {
     title: 'a backend that nobody knows; the nearest one is named',
@@ -83,9 +83,9 @@ const refusals: readonly Refusal[] = [
     says: [/VNI/, /16777215/],
   },
   {
-    title: 'a network without IPv4',
+    title: 'a network of IPv6 on an interface that has none',
     config: '{"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd00:2::/48","Backend":{"Type":"vxlan"}}',
-    says: [/networks of IPv6 alone are not supported yet/],
+    says: [/eth0 has no usable IPv6 address/],
   },
   {
     title: 'a health port that is taken',

@@ -137,7 +137,12 @@ const refused: ReadonlyArray<readonly [string, string, RegExp]> = [
     usualConfig.replaceAll('10.2.', '10.3.'),
     /our subnet 10\.2\.\d+\.0\/24, whose addresses containers hold/,
   ],
-  ['another backend', usualConfig.replace('vxlan', 'host-gw'), /host-gw/],
+  [
+    'a backend whose commands run at the start',
+    usualConfig.replace('vxlan', 'extension'),
+    /extension, whose commands/,
+  ],
+  ['a backend that we have not', usualConfig.replace('vxlan', 'wireguard'), /wireguard, which flannel has/],
   ['an invalid one', '{"Network":"10.2.0.0/16","SubnetLen":31}', /SubnetLen/],
   ['no JSON at all', 'nonsense', /nonsense|JSON/],
 ];
