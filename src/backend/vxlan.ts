@@ -52,7 +52,8 @@ export function createVxlan(config: NetworkConfig): { backend: Backend; warnings
   const families = familiesOf(config);
   const backend: Backend = {
     type: 'vxlan',
-    devices: families.map(family => deviceName(options.vni, family)),
+    // Of both families: the one of a family that was switched off is ours to remove.
+    devices: bothFamilies.map(family => deviceName(options.vni, family)),
     udpPorts: [options.port],
     carrier: undefined,
     borrows: borrowedForDirectRoutes,
@@ -64,10 +65,12 @@ export function createVxlan(config: NetworkConfig): { backend: Backend; warnings
     planPeer: (host, peer) => planPeer(options, host, peer),
     // Direct routes even when the option is off: it, or host-gw, may have been on before.
     owns: (host, object) =>
-      families.some(family => owns(options, host, object, family)) || ownsDirectRoute(host, object),
+      bothFamilies.some(family => owns(options, host, object, family)) || ownsDirectRoute(host, object),
   };
   return { backend, warnings };
 }
+
+const bothFamilies: readonly Family[] = [4, 6];
 
 function deviceName(vni: number, family: Family): LinkName {
   return family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;

@@ -1,13 +1,13 @@
 /** Which leases in the registry are this host's, judged by what the host itself still shows. */
 import { publicIpOf, subnetOf } from '../backend/family.ts';
 import { tryVtepData } from '../backend/vtep.ts';
-import type { Family, IpAddress } from '../base/ip.ts';
+import { type Family, familyOf, type IpAddress } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
 import { type Prefix, prefixBase } from '../base/prefix.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import type { Registry, Revision } from '../registry/registry.ts';
-import { readSubnetEntry, subnetsPrefix } from '../registry/subnet-entries.ts';
+import { ipv6OnlyPrefix, readSubnetEntry, subnetsPrefix } from '../registry/subnet-entries.ts';
 import { addressesOf, type OwnDevice } from './cleanup-devices.ts';
 
 export interface LeaseToRemove {
@@ -39,7 +39,9 @@ export interface LeaseSearch extends HostTraces {
 export async function findOwnLeases(registry: Registry, search: LeaseSearch): Promise<LeaseToRemove[]> {
   const { reservations, vnis, signal } = search;
   const { entries } = await registry.list(subnetsPrefix, { signal });
-  return entries.flatMap(entry => {
+  // Asked for only where there can be one: a role made for flannel may not read it.
+  const others = usesIpv6(search) ? (await registry.list(ipv6OnlyPrefix, { signal })).entries : [];
+  return [...entries, ...others].flatMap(entry => {
     const lease = readSubnetEntry(entry, () => {})?.lease;
     if (lease === undefined || !isOwnLease(lease, search, vnis)) return [];
     const subnet = describeSubnet(lease.subnet);
@@ -66,6 +68,11 @@ export function isOwnLease(lease: Lease, traces: HostTraces, vnis: readonly numb
     ];
     return fits.filter(Boolean).length >= 2;
   });
+}
+
+function usesIpv6({ devices, subnet }: HostTraces): boolean {
+  const addresses = devices.flatMap(device => [device.link.kind.local, ...addressesOf(device)]);
+  return subnet?.ipv6 !== undefined || addresses.some(one => one !== undefined && familyOf(one) === 6);
 }
 
 function isOwnSubnet(subnet: Prefix, family: Family, { devices, subnet: ours }: HostTraces): boolean {

@@ -12,6 +12,7 @@ import type { Link } from '../wire/link.ts';
 import type { Route } from '../wire/route.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 import type { InterfaceChoice } from './options.ts';
+import { addressesOn, bestAddress, bestFirst, isLinkLocal, isUsable } from './underlay-addresses.ts';
 import { underlayRoutes } from './underlay-routes.ts';
 
 /** What the choice is made from. */
@@ -33,13 +34,43 @@ export interface ChosenInterface {
   readonly publicIpv6: IpAddress | undefined;
   /** Why this one, for the log. */
   readonly because: string;
+  /** Families of the network that this host can take no part in now. */
+  readonly missing: readonly MissingFamily[];
+}
+
+export interface MissingFamily {
+  readonly family: Family;
+  readonly why: string;
+  readonly remedy: string;
 }
 
 /**
+ * The interface that serves all families; where none does, one that serves IPv4, or else IPv6, and what the other lacks:
+ * better a member by one family than none (flannel exits).
  * @param families address families that the network uses
- * @throws WeftError `interface-not-found`, `interface-without-address`
+ * @throws WeftError `interface-not-found`, `interface-without-address` when there is none for any family
  */
 export async function chooseInterface(
+  choice: InterfaceChoice,
+  view: UnderlayView,
+  families: readonly Family[],
+): Promise<ChosenInterface> {
+  try {
+    return await chooseFor(choice, view, families);
+  } catch (error) {
+    if (!(error instanceof WeftError) || families.length < 2) throw error;
+    for (const family of families) {
+      const chosen = await chooseFor(choice, view, [family]).catch(() => undefined);
+      if (chosen === undefined) continue;
+      const others = families.filter(other => other !== family);
+      return { ...chosen, missing: others.map(other => missingOn(view, chosen, other, error)) };
+    }
+    throw error;
+  }
+}
+
+/** @throws WeftError `interface-not-found`, `interface-without-address` unless it serves all of `families` */
+async function chooseFor(
   choice: InterfaceChoice,
   view: UnderlayView,
   families: readonly Family[],
@@ -47,8 +78,7 @@ export async function chooseInterface(
   const match = await findMatch(choice, view, families);
   const address = (family: Family): IpAddress | undefined => {
     if (!families.includes(family)) return undefined;
-    if (match.address !== undefined && familyOf(match.address) === family) return match.address;
-    const best = bestAddress(view, match.link, family);
+    const best = namedAddress(view, match, choice, family) ?? bestAddress(view.addresses, match.link, family);
     if (best !== undefined) return best;
     throw new WeftError(
       'interface-without-address',
@@ -69,14 +99,45 @@ export async function chooseInterface(
     publicIp: ipv4 && (choice.publicIp ?? ipv4),
     publicIpv6: ipv6 && (choice.publicIpv6 ?? ipv6),
     because: match.because,
+    missing: [],
   };
+}
+
+function missingOn(
+  view: UnderlayView,
+  { index, external }: ChosenInterface,
+  family: Family,
+  error: WeftError,
+): MissingFamily {
+  const own = view.addresses.filter(({ dev, local }) => dev === index && familyOf(local) === family);
+  const remedy = `give ${external.name} an IPv${family} address that the other hosts reach, or switch the family off: "EnableIPv${family}": false`;
+  if (own.some(isUsable)) return { family, why: error.message, remedy: error.remedy ?? remedy };
+  const found = own.map(
+    ({ local, flags }) => `${local}${flags?.tentative ? ', which is tentative' : ', which is link-local'}`,
+  );
+  const beside = found.length === 0 ? '' : ` (it has ${found.join('; ')})`;
+  return { family, why: `interface ${external.name} has no usable IPv${family} address${beside}`, remedy };
 }
 
 interface Match {
   readonly link: Link;
-  /** The address that was named; undefined when only the interface was. */
-  readonly address: IpAddress | undefined;
+  /** The addresses that were named, in their order; none when only the interface was. */
+  readonly addresses: readonly IpAddress[];
   readonly because: string;
+}
+
+/** The address that the operator has named, and that is there: in choosing the interface, or as what to publish. */
+function namedAddress(
+  view: UnderlayView,
+  { link, addresses }: Match,
+  choice: InterfaceChoice,
+  family: Family,
+): IpAddress | undefined {
+  const published = family === 4 ? choice.publicIp : choice.publicIpv6;
+  const here = addressesOn(view.addresses, link).some(({ local }) => local === published);
+  // fe80::1 names an interface, but no host can be reached at it without one.
+  const chosen = addresses.find(address => familyOf(address) === family && !isLinkLocal(address));
+  return chosen ?? (here ? published : undefined);
 }
 
 async function findMatch(
@@ -87,7 +148,7 @@ async function findMatch(
   const tried: string[] = [];
   for (const { flag, find } of wishes(choice, view, families)) {
     const match = await find();
-    const missing = match === undefined ? undefined : missingFamily(view, match, families);
+    const missing = match && families.find(family => !hasAddress(view, match, choice, family));
     if (match !== undefined && missing === undefined) return match;
     tried.push(
       match === undefined ? flag : `${flag} (${match.link.name} has no usable IPv${missing} address)`,
@@ -117,85 +178,79 @@ function wishes(choice: InterfaceChoice, view: UnderlayView, families: readonly 
 }
 
 function findUnnamed(choice: InterfaceChoice, view: UnderlayView, families: readonly Family[]): Match {
-  const [flag, named] =
-    choice.publicIp !== undefined ? ['-public-ip', choice.publicIp] : ['-public-ipv6', choice.publicIpv6];
-  if (named !== undefined) {
-    const match = byAddress(view, named, flag);
-    if (match !== undefined) return match;
-    throw notFound(
-      view,
-      `no interface holds ${flag} ${named}`,
-      'behind NAT, name the interface with -iface as well',
-    );
-  }
-  const match = byDefaultRoute(view, families);
+  const flags = { 4: ['-public-ip', choice.publicIp], 6: ['-public-ipv6', choice.publicIpv6] } as const;
+  const ours = [...families, 4 as const, 6 as const].map(family => flags[family]);
+  const [flag, named] = ours.find(([, address]) => address !== undefined) ?? flags[4];
+  if (named === undefined) return byDefaultRoute(view, families);
+  const match = byAddress(view, named, flag);
   if (match !== undefined) return match;
-  throw notFound(view, 'there is no default route to tell the interface', 'name it with -iface');
+  throw notFound(
+    view,
+    `no interface holds ${flag} ${named}`,
+    'behind NAT, name the interface with -iface as well',
+  );
 }
 
-/** The first family of which the match has neither the address that was named nor another. */
-function missingFamily(view: UnderlayView, match: Match, families: readonly Family[]): Family | undefined {
-  return families.find(family => {
-    const named = match.address !== undefined && familyOf(match.address) === family;
-    return !named && bestAddress(view, match.link, family) === undefined;
-  });
+function hasAddress(view: UnderlayView, match: Match, choice: InterfaceChoice, family: Family): boolean {
+  return (
+    (namedAddress(view, match, choice, family) ?? bestAddress(view.addresses, match.link, family)) !==
+    undefined
+  );
 }
 
 function byNameOrAddress(view: UnderlayView, text: string): Match | undefined {
   const address = tryParseIp(text);
   if (address !== undefined) return byAddress(view, address, '-iface');
   const link = view.links.find(candidate => candidate.name === text);
-  return link && { link, address: undefined, because: `-iface ${text}` };
+  return link && { link, addresses: [], because: `-iface ${text}` };
 }
 
 function byAddress(view: UnderlayView, address: IpAddress, flag: string): Match | undefined {
   const holder = view.addresses.find(candidate => candidate.local === address);
   const link = holder && linkOf(view, holder.dev);
-  return link && { link, address, because: `${flag} ${address}` };
+  return link && { link, addresses: [address], because: `${flag} ${address}` };
 }
 
 /** First pass: the addresses, interface by interface, one of each family; second pass: the names. */
 function byRegex(view: UnderlayView, regex: RegExp, families: readonly Family[]): Match | undefined {
   const because = `-iface-regex ${regex.source}`;
   for (const link of view.links) {
-    const hits = addressesOn(view, link).filter(address => regex.test(address.local));
-    const first = hits.find(address => familyOf(address.local) === families[0]);
+    const hits = bestFirst(addressesOn(view.addresses, link)).filter(
+      address => isUsable(address) && regex.test(address.local),
+    );
     if (families.every(family => hits.some(address => familyOf(address.local) === family))) {
-      return { link, address: first?.local, because };
+      return { link, addresses: hits.map(({ local }) => local), because };
     }
   }
   const link = view.links.find(candidate => regex.test(candidate.name));
-  return link && { link, address: undefined, because };
+  return link && { link, addresses: [], because };
 }
 
 async function byReach(view: UnderlayView, target: IpAddress): Promise<Match | undefined> {
   const route = await view.routeTo(target);
   const link = route?.dev === undefined ? undefined : linkOf(view, route.dev);
-  return link && { link, address: route?.preferredSource, because: `-iface-can-reach ${target}` };
+  const source = route?.preferredSource;
+  return link && { link, addresses: source ? [source] : [], because: `-iface-can-reach ${target}` };
 }
 
-function byDefaultRoute(view: UnderlayView, families: readonly Family[]): Match | undefined {
-  const found = families.map(family => {
+/** One interface for all families that have a default route; on a link of their own, hosts may have none of IPv6. */
+function byDefaultRoute(view: UnderlayView, families: readonly Family[]): Match {
+  const found = families.flatMap(family => {
     const route = view.routes.find(({ dst, type }) => dst === everything[family] && type === 'unicast');
     const dev = route?.dev ?? route?.multipath?.[0]?.dev;
-    return dev === undefined ? undefined : linkOf(view, dev);
+    const link = dev === undefined ? undefined : linkOf(view, dev);
+    return link === undefined ? [] : [{ family, link }];
   });
-  const [link] = found;
-  if (link === undefined || found.some(other => other?.index !== link.index)) return undefined;
-  return { link, address: undefined, because: 'it has the default route' };
-}
-
-/** flannel's order: global before link-local, permanent before dynamic, lasting before temporary; no deprecated. */
-function bestAddress(view: UnderlayView, link: Link, family: Family): IpAddress | undefined {
-  const rank = ({ scope, flags }: Address): number =>
-    (scope === 'global' ? 0 : 4) + (flags?.permanent === false ? 2 : 0) + (flags?.secondary === true ? 1 : 0);
-  return addressesOn(view, link)
-    .filter(({ local, flags }) => familyOf(local) === family && flags?.deprecated !== true)
-    .sort((one, other) => rank(one) - rank(other))[0]?.local;
-}
-
-function addressesOn(view: UnderlayView, link: Link): Address[] {
-  return view.addresses.filter(address => address.dev === link.index);
+  const [first] = found;
+  if (first === undefined)
+    throw notFound(view, 'there is no default route to tell the interface', 'name it with -iface');
+  const other = found.find(({ link }) => link.index !== first.link.index);
+  if (other === undefined) return { link: first.link, addresses: [], because: 'it has the default route' };
+  throw notFound(
+    view,
+    `the default routes of IPv${first.family} and IPv${other.family} lead over different interfaces, ${first.link.name} and ${other.link.name}`,
+    'name the one to use with -iface',
+  );
 }
 
 function linkOf(view: UnderlayView, index: number): Link | undefined {
@@ -212,7 +267,7 @@ function inventory(view: UnderlayView): string {
     .map(
       link =>
         `${link.name} (${
-          addressesOn(view, link)
+          addressesOn(view.addresses, link)
             .map(address => address.local)
             .join(', ') || 'no address'
         })`,

@@ -11,13 +11,13 @@ import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { WatchedLease } from '../registry/subnet-watch.ts';
 import { type Membership, planHost } from './membership.ts';
+import type { NetworkTraffic } from './network-traffic.ts';
 import { type Guarded, type PeerChange, PeerTable } from './peer-table.ts';
 import type { Reconciler } from './reconciler.ts';
-import type { TrafficRules } from './traffic.ts';
 
 export interface PeerFollowerOptions {
   readonly reconciler: Reconciler;
-  readonly traffic: TrafficRules;
+  readonly traffic: NetworkTraffic;
   readonly log: Log;
   membership(): Membership;
   guarded(): readonly Guarded[];
@@ -56,6 +56,7 @@ export class PeerFollower {
       case 'put':
         return void this.#admit(event.lease);
       case 'removed':
+        if (event.replacedBy !== undefined) return void this.#admit(event.replacedBy, event.subnet);
         this.#withdraw(event.subnet);
         return log.info({}, `peer ${describeSubnet(event.subnet)} left`);
       case 'refused':
@@ -86,16 +87,21 @@ export class PeerFollower {
     onSnapshot(ruled);
   }
 
-  /** The guard first: a peer's routes are of no use before its packets are let in. */
-  async #admit(lease: Lease): Promise<void> {
+  /**
+   * The guard first: a peer's routes are of no use before its packets are let in.
+   * @param replaces what the same host gave up for this lease: it goes in the same change, so that nothing is interrupted
+   */
+  async #admit(lease: Lease, replaces?: Subnet): Promise<void> {
     const { traffic, log } = this.#options;
     const key = formatSubnetKey(lease.subnet);
     this.#admitting.set(key, lease);
+    if (replaces !== undefined) this.#admitting.delete(formatSubnetKey(replaces));
     await traffic.put(lease);
-    if (this.#admitting.get(key) !== lease) return;
+    if (this.#admitting.get(key) !== lease) return replaces && this.#withdraw(replaces);
     this.#admitting.delete(key);
-    const change = this.#peers.put(lease);
+    const change = this.#peers.put(lease, replaces);
     this.#wish(change);
+    if (replaces !== undefined) void traffic.remove(replaces);
     if (change.joined.length === 0) return;
     const host = lease.attrs.publicIp ?? lease.attrs.publicIpv6;
     log.info({ host }, `peer ${describeSubnet(lease.subnet)}`);

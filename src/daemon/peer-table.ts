@@ -96,8 +96,9 @@ export class PeerTable {
     );
   }
 
-  put(lease: Lease): PeerChange {
-    return this.#change([], [lease]);
+  /** @param replaces what the same host gives up for it in the same instant */
+  put(lease: Lease, replaces?: Subnet): PeerChange {
+    return this.#change(replaces === undefined ? [] : [replaces], [lease]);
   }
 
   remove(subnet: Subnet): PeerChange {
@@ -154,7 +155,10 @@ export class PeerTable {
     const routed = reached.map(part => part.routed);
     const refusal = reasons.length === 0 ? undefined : [...new Set(reasons)].join('; it ');
     const peer: Peer = { lease, text, keys, routed, backend, refusal };
-    if (before !== undefined && isSame(before, peer)) return;
+    if (before !== undefined && isSame(before, peer)) {
+      this.#peers.set(name, peer);
+      return;
+    }
     if (before !== undefined) this.#giveUp(before, change);
     for (const object of objects) change.take(object, name);
     for (const prefix of routed) this.#claims.claim(prefix, name);

@@ -1,7 +1,9 @@
 /** What must be right before anything is changed, and what is put right at the start. */
 import { WeftError } from '../base/errors.ts';
+import type { Family } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import { links } from '../kernel/links.ts';
+import type { LinkName } from '../state/kernel-object.ts';
 import { hasCapability } from '../sys/capabilities.ts';
 import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
@@ -38,13 +40,35 @@ export async function requireVxlan(socket: NetlinkSocket): Promise<void> {
   }
 }
 
-/** Without forwarding the host drops what its containers send; flannel leaves it to Docker to notice. */
-export function enableForwarding(log: Log): void {
-  const key = 'net/ipv4/ip_forward';
-  if (sysctl.read(key) === '1') return;
-  if (setSysctl(log, key, '1')) {
-    log.info({ key }, 'IP forwarding was off, switched it on: containers need it to reach other hosts');
+/**
+ * Without forwarding the host drops what its containers send; flannel leaves it to Docker to notice. A host that forwards
+ * IPv6 takes itself for a router: it drops the default routes it has learnt and hears no further router advertisement,
+ * unless an interface is told to accept them all the same (kernel Documentation/networking/ip-sysctl.rst, accept_ra).
+ * @param advertised interfaces that router advertisements configure
+ */
+export function enableForwarding(
+  log: Log,
+  families: readonly Family[] = [4],
+  advertised: readonly LinkName[] = [],
+): void {
+  for (const family of families) {
+    const key = family === 4 ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding';
+    if (sysctl.read(key) === '1') continue;
+    if (family === 6) for (const link of advertised) keepRouterAdvertisements(log, link);
+    if (setSysctl(log, key, '1')) {
+      log.info({ key }, 'IP forwarding was off, switched it on: containers need it to reach other hosts');
+    }
   }
+}
+
+/** Before forwarding: the kernel drops the default routes in the moment in which it is switched on. */
+function keepRouterAdvertisements(log: Log, link: LinkName): void {
+  const key = `net/ipv6/conf/${link}/accept_ra`;
+  if (sysctl.read(key) !== '1' || !setSysctl(log, key, '2')) return;
+  log.info(
+    { key },
+    `set accept_ra of ${link} from 1 to 2, so that it keeps what routers advertise while this host forwards`,
+  );
 }
 
 /** A router advertisement from the overlay must not configure the VTEP (flannel does the same). */

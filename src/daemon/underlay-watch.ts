@@ -31,10 +31,13 @@ export class UnderlayWatch {
   #waiting = false;
   #choosing: Promise<void> = Promise.resolve();
   #problem = '';
+  /** Why a family of the network is missing, as last told. */
+  #missing: string;
 
   constructor(options: UnderlayWatchOptions, current: ChosenInterface) {
     this.#options = options;
     this.#current = current;
+    this.#missing = describeMissing(current);
   }
 
   /** Takes a notice of the kernel's monitor. */
@@ -71,7 +74,9 @@ export class UnderlayWatch {
     const { log, read } = this.#options;
     try {
       const view = await read();
-      const chosen = await this.#again(view);
+      const found = await this.#again(view);
+      const chosen = keepMissing(found, this.#current);
+      this.#tellMissing(found);
       if (this.#problem !== '') log.info({ interface: chosen.external.name }, 'the underlay is there again');
       this.#problem = '';
       return { chosen, view };
@@ -84,6 +89,17 @@ export class UnderlayWatch {
       this.#problem = problem;
       return undefined;
     }
+  }
+
+  #tellMissing(found: ChosenInterface): void {
+    const { log } = this.#options;
+    const missing = describeMissing(found);
+    if (missing === this.#missing) return;
+    this.#missing = missing;
+    for (const { family, why, remedy } of found.missing) {
+      log.warn({ remedy }, `IPv${family} stays as it is, the other family goes on: ${why}`);
+    }
+    if (found.missing.length === 0) log.info({}, 'both families have an address on the underlay again');
   }
 
   #concernsUnderlay({ object }: Exclude<KernelEvent, { type: 'overrun' }>): boolean {
@@ -106,6 +122,33 @@ export class UnderlayWatch {
       return await chooseInterface({ ...choice, iface: [renamed.name] }, view, families);
     }
   }
+}
+
+/**
+ * The choice with the addresses that were ours of a family that has none now: they are most likely to come back, and peers
+ * know them.
+ * @throws WeftError `interface-without-address` when the choice is another interface: half a move is none
+ */
+function keepMissing(found: ChosenInterface, current: ChosenInterface): ChosenInterface {
+  const { external, publicIp, publicIpv6 } = current;
+  const lost = found.missing.find(
+    ({ family }) => (family === 4 ? external.ipv4 : external.ipv6) !== undefined,
+  );
+  if (lost === undefined) return found;
+  if (found.index !== current.index) {
+    throw new WeftError('interface-without-address', lost.why, { remedy: lost.remedy });
+  }
+  const [ipv4, ipv6] = [found.external.ipv4 ?? external.ipv4, found.external.ipv6 ?? external.ipv6];
+  return {
+    ...found,
+    external: { ...found.external, ipv4, ipv6 },
+    publicIp: found.publicIp ?? publicIp,
+    publicIpv6: found.publicIpv6 ?? publicIpv6,
+  };
+}
+
+function describeMissing({ missing }: ChosenInterface): string {
+  return missing.map(({ why }) => why).join('; ');
 }
 
 function sameChoice(one: ChosenInterface, other: ChosenInterface): boolean {

@@ -1,5 +1,6 @@
 /** The thin end: steps become rtnetlink requests, batched, in order; what fails is told, the rest goes on. */
 import { WeftError } from '../base/errors.ts';
+import { hostPrefix, prefixFamily } from '../base/prefix.ts';
 import { linkChange } from '../state/compare.ts';
 import type { Step } from '../state/diff.ts';
 import type { KernelObject, LinkName } from '../state/kernel-object.ts';
@@ -10,6 +11,7 @@ import type { LinkKind } from '../wire/link-kind.ts';
 import type { NetlinkRequest } from '../wire/netlink.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 import { addresses } from './addresses.ts';
+import type { Below } from './below.ts';
 import { fdb } from './fdb.ts';
 import { links } from './links.ts';
 import { neighbours } from './neighbours.ts';
@@ -26,11 +28,16 @@ export interface Applied {
 /**
  * Carries out `steps` in order. Consecutive steps on things that live on links go out in one batch; a link step
  * stands alone, because what follows may need its number.
+ * @param below where the devices that ours are made on are; ours unless given
  */
-export async function apply(socket: NetlinkSocket, steps: readonly Step[]): Promise<Applied> {
+export async function apply(
+  socket: NetlinkSocket,
+  steps: readonly Step[],
+  below?: Below | undefined,
+): Promise<Applied> {
   const done: Step[] = [];
   const failed: Array<{ step: Step; error: WeftError }> = [];
-  const devices = new DeviceNumbers(socket);
+  const devices = new DeviceNumbers(socket, below);
   for (const batch of batches(steps)) {
     await devices.learn(batch);
     const missing = await missingForRemake(batch[0], steps, devices);
@@ -38,15 +45,22 @@ export async function apply(socket: NetlinkSocket, steps: readonly Step[]): Prom
       failed.push(...steps.filter(step => !done.includes(step)).map(step => ({ step, error: missing })));
       break;
     }
+    if (isTunAdd(batch[0])) {
+      const error = await addTun(socket, batch[0], devices);
+      if (error === undefined) done.push(batch[0]);
+      else failed.push({ step: batch[0], error });
+      continue;
+    }
     const requests = batch.map(step => attempt(() => requestOf(step, devices)));
     const sent = requests.filter((request): request is NetlinkRequest => !(request instanceof WeftError));
-    const outcomes = (await socket.requestAll(sent))[Symbol.iterator]();
+    const outcomes = (await socketFor(batch, socket, below).requestAll(sent))[Symbol.iterator]();
     for (const [index, step] of batch.entries()) {
       const request = requests[index];
       const outcome = request instanceof WeftError ? undefined : outcomes.next().value;
       if (outcome?.ok === true || isGone(step, outcome?.error)) done.push(step);
       else if (await remakeInstead(socket, step, devices, outcome?.error)) done.push(step);
       else if (await replaceFirst(socket, step, devices, outcome?.error)) done.push(step);
+      else if (await replaceOnlink(socket, step, devices, outcome?.error)) done.push(step);
       else failed.push({ step, error: outcome?.error ?? (request as WeftError) });
     }
   }
@@ -69,12 +83,20 @@ async function missingForRemake(
   );
   if (successor === undefined) return undefined;
   await devices.learn([successor]);
-  return attempt(
-    () =>
-      void devicesOf(successor.object)
-        .filter(other => other !== name)
-        .map(other => devices.of(other)),
-  );
+  return attempt((): undefined => {
+    for (const other of devicesOf(successor.object)) if (other !== name) devices.of(other);
+    for (const lower of lowerOf(successor.object)) devices.below(lower);
+  });
+}
+
+/** A device is made from below, where what it is made on is. */
+function socketFor(batch: readonly Step[], socket: NetlinkSocket, below: Below | undefined): NetlinkSocket {
+  const [first] = batch;
+  return first !== undefined && below !== undefined && isMadeBelow(first) ? below.socket : socket;
+}
+
+function isMadeBelow({ verb, object }: Step): boolean {
+  return verb === 'add' && object.type === 'link' && object.value.kind?.kind === 'vxlan';
 }
 
 /** Old kernels refuse to change what newer ones change while it runs: there the device is made anew. */
@@ -87,12 +109,14 @@ async function remakeInstead(
   if (verb !== 'replace' || object.type !== 'link' || !(error instanceof NetlinkError)) return false;
   if (!['EOPNOTSUPP', 'EINVAL'].includes(error.errnoName)) return false;
   const { name } = object.value;
-  const requests = attempt(() => [
-    links.requests.delete({ name, index: devices.of(name) }),
-    links.requests.add(numbered(object.value, devices)),
-  ]);
+  const requests = attempt(() => ({
+    remove: links.requests.delete({ name, index: devices.of(name) }),
+    make: links.requests.add(devices.madeBelow(numbered(object.value, devices))),
+  }));
   if (requests instanceof WeftError) return false;
-  return (await socket.requestAll(requests)).every(outcome => outcome.ok);
+  const [removed] = await socket.requestAll([requests.remove]);
+  const [made] = await devices.makers.requestAll([requests.make]);
+  return removed?.ok === true && made?.ok === true;
 }
 
 /**
@@ -111,6 +135,52 @@ async function replaceFirst(
   return (await socket.requestAll(requests)).at(-1)?.ok === true;
 }
 
+/**
+ * IPv6 takes no onlink gateway to which another route leads over another device (net/ipv6/route.c
+ * ip6_route_check_nh_onlink), as it does while the route to be replaced covers its own gateway. A route to the gateway
+ * alone, for that moment, opens the new way, and the old one is there until then.
+ */
+async function replaceOnlink(
+  socket: NetlinkSocket,
+  { verb, object }: Step,
+  devices: DeviceNumbers,
+  error: WeftError | undefined,
+): Promise<boolean> {
+  if (verb === 'delete' || object.type !== 'route' || object.value.onlink !== true) return false;
+  const { gateway, dev } = object.value;
+  if (gateway === undefined || prefixFamily(object.value.dst) !== 6) return false;
+  if (!(error instanceof NetlinkError) || error.errnoName !== 'EINVAL') return false;
+  const opening: KernelObject = { type: 'route', value: { dst: hostPrefix(gateway), dev } };
+  const steps: Step[] = [
+    { verb: 'add', object: opening },
+    { verb: 'add', object },
+    { verb: 'delete', object: opening },
+  ];
+  const outcomes = await socket.requestAll(steps.map(step => requestOf(step, devices)));
+  return outcomes[1]?.ok === true;
+}
+
+type LinkAdd = { readonly verb: 'add'; readonly object: Extract<KernelObject, { type: 'link' }> };
+
+function isTunAdd(step: Step | undefined): step is LinkAdd {
+  return step?.verb === 'add' && step.object.type === 'link' && step.object.value.kind?.kind === 'tun';
+}
+
+/** No request makes a TUN device: it stands alone, as links do anyway. */
+async function addTun(
+  socket: NetlinkSocket,
+  { object }: LinkAdd,
+  devices: DeviceNumbers,
+): Promise<WeftError | undefined> {
+  try {
+    await links.add(socket, numbered(object.value, devices));
+    return undefined;
+  } catch (error) {
+    if (error instanceof WeftError) return error;
+    throw error;
+  }
+}
+
 /** Groups for one send each: link steps alone, runs of others together. */
 function batches(steps: readonly Step[]): Step[][] {
   const groups: Step[][] = [];
@@ -126,19 +196,38 @@ function batches(steps: readonly Step[]): Step[][] {
 /** Names to numbers, asked of the kernel before each batch: a device made by an earlier batch is found. */
 class DeviceNumbers {
   readonly #socket: NetlinkSocket;
+  readonly #below: Below | undefined;
   readonly #numbers = new Map<LinkName, IfIndex | undefined>();
+  readonly #lower = new Map<LinkName, IfIndex | undefined>();
 
-  constructor(socket: NetlinkSocket) {
+  constructor(socket: NetlinkSocket, below: Below | undefined) {
     this.#socket = socket;
+    this.#below = below;
+  }
+
+  /** Whence devices are made. */
+  get makers(): NetlinkSocket {
+    return this.#below?.socket ?? this.#socket;
   }
 
   async learn(batch: readonly Step[]): Promise<void> {
-    if (batch[0]?.object.type === 'link') this.#numbers.clear();
-    for (const name of new Set(batch.flatMap(step => devicesOf(step.object)))) {
-      if (this.#numbers.get(name) === undefined) {
-        this.#numbers.set(name, (await links.get(this.#socket, name))?.index);
-      }
+    if (batch[0]?.object.type === 'link') {
+      this.#numbers.clear();
+      this.#lower.clear();
     }
+    const objects = batch.map(step => step.object);
+    await learnNumbers(this.#socket, new Set(objects.flatMap(devicesOf)), this.#numbers);
+    await learnNumbers(this.makers, new Set(objects.flatMap(lowerOf)), this.#lower);
+  }
+
+  /** Made from below, a link has to be told where it shall live. */
+  madeBelow(link: LinkSpec): LinkSpec {
+    return this.#below === undefined ? link : { ...link, netnsFd: this.#below.netnsFd };
+  }
+
+  /** The number below of a device that ours are made on. @throws WeftError `device-missing` */
+  below(name: LinkName): IfIndex {
+    return found(this.#lower.get(name), name);
   }
 
   known(): Map<LinkName, IfIndex> {
@@ -148,19 +237,35 @@ class DeviceNumbers {
 
   /** @throws WeftError `device-missing` */
   of(name: LinkName): IfIndex {
-    const index = this.#numbers.get(name);
-    if (index === undefined) throw new WeftError('device-missing', `there is no network device ${name}`);
-    return index;
+    return found(this.#numbers.get(name), name);
   }
+}
+
+async function learnNumbers(
+  socket: NetlinkSocket,
+  names: ReadonlySet<LinkName>,
+  numbers: Map<LinkName, IfIndex | undefined>,
+): Promise<void> {
+  for (const name of names) {
+    if (numbers.get(name) === undefined) numbers.set(name, (await links.get(socket, name))?.index);
+  }
+}
+
+function found(index: IfIndex | undefined, name: LinkName): IfIndex {
+  if (index === undefined) throw new WeftError('device-missing', `there is no network device ${name}`);
+  return index;
 }
 
 function devicesOf(object: KernelObject): LinkName[] {
   const { value } = object;
-  const names: Array<LinkName | undefined> =
-    'name' in value
-      ? [value.name, value.master, value.kind?.kind === 'vxlan' ? value.kind.dev : undefined]
-      : [value.dev];
+  const names: Array<LinkName | undefined> = 'name' in value ? [value.name, value.master] : [value.dev];
   return names.filter(name => name !== undefined);
+}
+
+/** What the object is made on. */
+function lowerOf({ value }: KernelObject): LinkName[] {
+  const dev = 'name' in value && value.kind?.kind === 'vxlan' ? value.kind.dev : undefined;
+  return dev === undefined ? [] : [dev];
 }
 
 /** @throws WeftError `device-missing` */
@@ -191,13 +296,18 @@ function requestOf(step: Step, devices: DeviceNumbers): NetlinkRequest {
 function linkRequestOf(step: Step, link: LinkSpec<LinkName>, devices: DeviceNumbers): NetlinkRequest {
   const { name } = link;
   if (step.verb === 'delete') return links.requests.delete({ name, index: devices.of(name) });
-  if (step.verb === 'add') return links.requests.add(numbered(link, devices));
+  if (step.verb === 'add') {
+    const spec = numbered(link, devices);
+    return links.requests.add(isMadeBelow(step) ? devices.madeBelow(spec) : spec);
+  }
   return links.requests.set(devices.of(name), numbered(linkChange(link, step.differences), devices));
 }
 
 function numbered(link: LinkSpec<LinkName>, devices: DeviceNumbers): LinkSpec {
   const kind: LinkKind | undefined =
-    link.kind?.kind === 'vxlan' ? { ...link.kind, dev: optional(link.kind.dev, devices) } : link.kind;
+    link.kind?.kind === 'vxlan'
+      ? { ...link.kind, dev: link.kind.dev === undefined ? undefined : devices.below(link.kind.dev) }
+      : link.kind;
   return { ...link, kind, master: optional(link.master, devices) };
 }
 

@@ -1,40 +1,61 @@
-import { type IpAddress, ipFromBigInt, ipToBigInt } from '../base/ip.ts';
+import { type Family, type IpAddress, ipFromBigInt, ipToBigInt } from '../base/ip.ts';
 import { type Prefix, prefixBase, prefixFamily, prefixLength, prefixOf, prefixSize } from '../base/prefix.ts';
 import type { Subnet } from './lease.ts';
 import { type NetworkConfig, rangeOf } from './network-config.ts';
 import { countRange, hostBits, type SubnetRange } from './subnet-range.ts';
 
 /**
- * A free subnet of every enabled family, or undefined when one of them is used up. It is uniformly random over
+ * A free subnet of every family in `families`, or undefined when one of them is used up. It is uniformly random over
  * all that overlap no subnet in `taken`: flannel picks among the first hundred, where hosts that start together
  * collide. The families are chosen independently. Costs the number of `taken`, never the size of the range.
  * @param random uniform in [0, 1)
+ * @param given what the host has or had and shall keep, of whatever family: only the rest is chosen
  */
 export function chooseSubnet(
   config: NetworkConfig,
   taken: Iterable<Subnet>,
   random: () => number,
+  given: Subnet = noSubnet,
+  families: readonly Family[] = [4, 6],
 ): Subnet | undefined {
   const subnets = [...taken];
-  const chosen = {
-    ipv4: chooseFree(
-      rangeOf(config, 4),
-      subnets.map(subnet => subnet.ipv4),
-      random,
-    ),
-    ipv6: chooseFree(
-      rangeOf(config, 6),
-      subnets.map(subnet => subnet.ipv6),
-      random,
-    ),
+  const choose = (family: Family, kept: Prefix | undefined, used: ReadonlyArray<Prefix | undefined>) => {
+    const range = kept === undefined && families.includes(family) ? rangeOf(config, family) : undefined;
+    return range === undefined ? kept : (chooseFree(range, used, random) ?? 'none');
   };
-  return fitsConfig(config, chosen) ? chosen : undefined;
+  const ipv4 = choose(
+    4,
+    given.ipv4,
+    subnets.map(subnet => subnet.ipv4),
+  );
+  const ipv6 = choose(
+    6,
+    given.ipv6,
+    subnets.map(subnet => subnet.ipv6),
+  );
+  if (ipv4 === 'none' || ipv6 === 'none') return undefined;
+  return ipv4 === undefined && ipv6 === undefined ? undefined : { ipv4, ipv6 };
 }
 
-/** True when `config` could have given out `subnet`: right families, right lengths, from min to max. */
-export function fitsConfig(config: NetworkConfig, subnet: Subnet): boolean {
-  return fitsRange(rangeOf(config, 4), subnet.ipv4) && fitsRange(rangeOf(config, 6), subnet.ipv6);
+/** What of `subnet` the config could have given out: right family, right length, from min to max. */
+export function fittingPart(config: NetworkConfig, { ipv4, ipv6 }: Subnet): Subnet {
+  return {
+    ipv4: fitsRange(rangeOf(config, 4), ipv4) ? ipv4 : undefined,
+    ipv6: fitsRange(rangeOf(config, 6), ipv6) ? ipv6 : undefined,
+  };
 }
+
+/**
+ * True when the config could have given out all of `subnet`. One family may be missing that the config has: a host
+ * without an address of it on the underlay is a member by the other.
+ */
+export function fitsConfig(config: NetworkConfig, subnet: Subnet): boolean {
+  const { ipv4, ipv6 } = fittingPart(config, subnet);
+  return (ipv4 ?? ipv6) !== undefined && ipv4 === subnet.ipv4 && ipv6 === subnet.ipv6;
+}
+
+/** A host's subnet before it has one. */
+export const noSubnet: Subnet = { ipv4: undefined, ipv6: undefined };
 
 /** How many hosts can have a subnet: the fewer of the two families. */
 export function countSubnets(config: NetworkConfig): bigint {
@@ -48,13 +69,12 @@ interface Span {
   readonly last: bigint;
 }
 
-/** Undefined when there is no range, or nothing left in it. */
+/** Undefined when nothing is left. */
 function chooseFree(
-  range: SubnetRange | undefined,
+  range: SubnetRange,
   taken: ReadonlyArray<Prefix | undefined>,
   random: () => number,
 ): Prefix | undefined {
-  if (range === undefined) return undefined;
   const spans = takenSpans(range, taken.filter(isThere));
   const used = spans.reduce((sum, span) => sum + span.last - span.first + 1n, 0n);
   const free = countRange(range) - used;
@@ -118,7 +138,7 @@ function randomBelow(limit: bigint, random: () => number): bigint {
 }
 
 function fitsRange(range: SubnetRange | undefined, subnet: Prefix | undefined): boolean {
-  if (range === undefined || subnet === undefined) return range === subnet;
+  if (range === undefined || subnet === undefined) return false;
   if (prefixFamily(subnet) !== prefixFamily(range.network) || prefixLength(subnet) !== range.length)
     return false;
   const base = ipToBigInt(prefixBase(subnet));

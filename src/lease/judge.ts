@@ -13,14 +13,17 @@ export function judgeLease(config: NetworkConfig, own: Lease, lease: Lease): 'ok
   const ipv4 = config.enableIpv4 ? lease.subnet.ipv4 : undefined;
   const ipv6 = config.enableIpv6 ? lease.subnet.ipv6 : undefined;
   if (ipv4 === undefined && ipv6 === undefined) return 'has no subnet of a family that is switched on here';
+  const publicIp = config.enableIpv4 ? lease.attrs.publicIp : undefined;
+  const publicIpv6 = config.enableIpv6 ? lease.attrs.publicIpv6 : undefined;
+  const seen = { ...lease, attrs: { ...lease.attrs, publicIp, publicIpv6 } };
   return (
     refuseOutside('Network', config.network, ipv4) ??
     refuseOutside('IPv6Network', config.ipv6Network, ipv6) ??
     refuseSpecial({ ipv4, ipv6 }) ??
     refuseOwn(own, { ipv4, ipv6 }) ??
-    refuseOwnAddress(own, lease) ??
-    refuseSpecialAddress(lease) ??
-    refuseSwallowed(own, { ipv4, ipv6 }, lease) ??
+    refuseOwnAddress(own, seen) ??
+    refuseSpecialAddress(seen) ??
+    refuseSwallowed(own, { ipv4, ipv6 }, seen) ??
     'ok'
   );
 }

@@ -2,7 +2,7 @@ import { WeftError } from '../base/errors.ts';
 import { type Family, familyOf, type IpAddress, isUnspecified, tryParseIp, unspecified } from '../base/ip.ts';
 import { foldFields, isJsonObject, type JsonObject, showJson } from './fields.ts';
 import { maxJsonDepth } from './json-text.ts';
-import type { Json, LeaseAttrs } from './lease.ts';
+import type { Json, Lease, LeaseAttrs } from './lease.ts';
 
 /** The longest text taken for a lease: hundreds of times what any backend publishes. */
 export const maxLeaseCharacters = 1 << 16;
@@ -36,6 +36,18 @@ export function parseLeaseAttrs(text: string): LeaseAttrs {
     backendType: readType(known.get('BackendType') ?? ''),
     backendData: known.get('BackendData'),
     backendV6Data: known.get('BackendV6Data'),
+  };
+}
+
+/**
+ * The attributes, with the address that `existing` publishes of a family in which it has a subnet and we have no address
+ * now: what peers have made for it stays good for when the address comes back, and is not taken for a mistake.
+ */
+export function keepAddresses(attrs: LeaseAttrs, { subnet, attrs: existing }: Lease): LeaseAttrs {
+  return {
+    ...attrs,
+    publicIp: attrs.publicIp ?? (subnet.ipv4 && existing.publicIp),
+    publicIpv6: attrs.publicIpv6 ?? (subnet.ipv6 && existing.publicIpv6),
   };
 }
 

@@ -32,4 +32,9 @@ export interface Lease {
 /** A change in the set of peers' leases. */
 export type LeaseEvent =
   | { readonly type: 'put'; readonly lease: Lease }
-  | { readonly type: 'removed'; readonly subnet: Subnet };
+  | {
+      readonly type: 'removed';
+      readonly subnet: Subnet;
+      /** The lease that took its place in the same instant, of the same host with another family more or less; its `put` follows. */
+      readonly replacedBy?: Lease | undefined;
+    };

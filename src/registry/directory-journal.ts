@@ -1,6 +1,5 @@
 import { WeftError } from '../base/errors.ts';
-import type { Change, StoredEntry } from './history.ts';
-import { revisionOf } from './history.ts';
+import { applyChange, type Change, revisionOf, type StoredEntry } from './history.ts';
 import type { Revision } from './registry.ts';
 
 /**
@@ -29,7 +28,8 @@ export function renderChange(change: Change): string {
   if (change.type === 'delete') return `${JSON.stringify({ revision, delete: change.key })}\n`;
   const { entry, expiresAtMs } = change;
   const expires = expiresAtMs === undefined ? undefined : new Date(expiresAtMs).toISOString();
-  return `${JSON.stringify({ revision, put: entry.key, value: entry.value, expires })}\n`;
+  const from = change.type === 'move' ? change.from : undefined;
+  return `${JSON.stringify({ revision, move: from, put: entry.key, value: entry.value, expires })}\n`;
 }
 
 /** @throws WeftError `journal-damaged` */
@@ -54,10 +54,7 @@ export function parseChanges(text: string): Change[] {
 export function compactJournal(journal: Journal, keep: number): Journal {
   const cut = Math.max(0, journal.changes.length - keep);
   const entries = new Map(journal.checkpoint.map(stored => [stored.entry.key, stored]));
-  for (const change of journal.changes.slice(0, cut)) {
-    if (change.type === 'put') entries.set(change.entry.key, change);
-    else entries.delete(change.key);
-  }
+  for (const change of journal.changes.slice(0, cut)) applyChange(entries, change);
   const base = journal.header.base + BigInt(cut);
   return {
     header: { id: journal.header.id, base },
@@ -79,7 +76,7 @@ function parseHeader(line: string): JournalHeader {
 }
 
 function parseChange(line: string): Change {
-  const { revision, put, value, expires, delete: deleted } = parseObject(line);
+  const { revision, move, put, value, expires, delete: deleted } = parseObject(line);
   if (isRevision(revision) && typeof deleted === 'string') {
     return { type: 'delete', key: deleted, revision: BigInt(revision) };
   }
@@ -93,7 +90,9 @@ function parseChange(line: string): Change {
     throw damaged(`no change in the line ${JSON.stringify(line.slice(0, 80))}`);
   }
   const entry = { key: put, value, revision: BigInt(revision), permanent: expiresAtMs === undefined };
-  return { type: 'put', entry, expiresAtMs };
+  return typeof move === 'string'
+    ? { type: 'move', from: move, entry, expiresAtMs }
+    : { type: 'put', entry, expiresAtMs };
 }
 
 function parseObject(line: string): Readonly<Record<string, unknown>> {

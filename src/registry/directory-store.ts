@@ -103,24 +103,41 @@ export class DirectoryStore {
 
   /** In a transaction: writes a key. */
   put(key: string, value: string, ttlSeconds: number | undefined): Revision {
-    const expiresAtMs =
-      ttlSeconds === undefined ? undefined : Math.ceil(this.#clock.wallMs()) + ttlSeconds * 1000;
-    const revision = this.history.revision + 1n;
-    replaceFile(this.#root, key, renderFile({ value, revision, expiresAtMs }));
-    this.#journal.append([this.#putChange(key, { value, expiresAtMs })]);
-    return revision;
+    const written = this.#write(key, value, ttlSeconds);
+    this.#journal.append([{ type: 'put', ...written }]);
+    return written.entry.revision;
+  }
+
+  /** In a transaction: writes the key `to` in the place of `from`. Killed in between, both are there, and neither is lost. */
+  move(from: string, to: string, value: string, ttlSeconds: number | undefined): Revision {
+    const written = this.#write(to, value, ttlSeconds);
+    this.#remove(from);
+    this.#journal.append([{ type: 'move', from, ...written }]);
+    return written.entry.revision;
   }
 
   /** In a transaction: removes a key that is there. */
   delete(key: string): void {
-    removeFile(this.#root, key);
-    syncFolder(path.dirname(path.join(this.#root, key)));
+    this.#remove(key);
     this.#journal.append([{ type: 'delete', key, revision: this.history.revision + 1n }]);
   }
 
   close(): void {
     this.#journal.close();
     this.#lock.close();
+  }
+
+  #write(key: string, value: string, ttlSeconds: number | undefined): StoredEntry {
+    const expiresAtMs =
+      ttlSeconds === undefined ? undefined : Math.ceil(this.#clock.wallMs()) + ttlSeconds * 1000;
+    const revision = this.history.revision + 1n;
+    replaceFile(this.#root, key, renderFile({ value, revision, expiresAtMs }));
+    return storedEntry(key, { value, expiresAtMs }, revision);
+  }
+
+  #remove(key: string): void {
+    removeFile(this.#root, key);
+    syncFolder(path.dirname(path.join(this.#root, key)));
   }
 
   #catchUp(): void {
@@ -190,7 +207,7 @@ export class DirectoryStore {
 
   #adopt(change: Change): void {
     this.#journal.append([change]);
-    const [key, what] = change.type === 'put' ? [change.entry.key, 'written'] : [change.key, 'removed'];
+    const [key, what] = change.type === 'delete' ? [change.key, 'removed'] : [change.entry.key, 'written'];
     this.#log.info({ path: this.#root, key }, `${key} was ${what} by hand, or by a process that was killed`);
   }
 

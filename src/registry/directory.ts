@@ -9,6 +9,7 @@ import { followHistory } from './history.ts';
 import { checkTtl, holds } from './put-rules.ts';
 import type {
   DeleteOptions,
+  MoveOptions,
   PutOptions,
   PutResult,
   Registry,
@@ -98,6 +99,19 @@ class DirectoryRegistry implements Registry {
       if (current === undefined || !holds(options.expect, current)) return false;
       this.#store.delete(key);
       return true;
+    });
+  }
+
+  async move(from: string, to: string, value: string, options: MoveOptions): Promise<PutResult> {
+    pathOfKey(from);
+    pathOfKey(to);
+    const ttlSeconds = checkTtl(options.ttlSeconds);
+    return await this.#transact(options, () => {
+      const current = this.#store.read(from)?.entry;
+      if (current?.revision !== options.expect || this.#store.read(to) !== undefined) {
+        return { written: false, current };
+      }
+      return { written: true, revision: this.#store.move(from, to, value, ttlSeconds), ttlSeconds };
     });
   }
 

@@ -136,15 +136,17 @@ class Follower {
   *#advance({ created, header, events }: WatchResponse): Generator<RegistryEvent, void, void> {
     const last = events.at(-1)?.kv.modRevision;
     if (last !== undefined || !created) this.#position = last ?? header.revision;
-    const told = events.map(event => this.#eventOf(event));
+    const told = events.map((event, index) => this.#eventOf(event, events[index + 1]));
     for (const event of told) this.#past.note(event);
     yield* told;
   }
 
-  #eventOf({ type, kv }: WatchEvent): RegistryEvent {
+  /** A key that goes where another comes, in one transaction, has moved. */
+  #eventOf({ type, kv }: WatchEvent, next: WatchEvent | undefined): RegistryEvent {
     const { keys } = this.#options;
-    return type === 'put'
-      ? { type, entry: keys.entryOf(kv) }
-      : { type, key: keys.keyOf(kv.key), revision: kv.modRevision };
+    if (type === 'put') return { type, entry: keys.entryOf(kv) };
+    const gone: RegistryEvent = { type, key: keys.keyOf(kv.key), revision: kv.modRevision };
+    const moved = next?.type === 'put' && next.kv.modRevision === kv.modRevision;
+    return moved ? { ...gone, movedTo: keys.entryOf(next.kv) } : gone;
   }
 }

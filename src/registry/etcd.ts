@@ -2,13 +2,14 @@ import type { Clock } from '../base/clock.ts';
 import { hasCode, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type EtcdClient, openEtcd } from '../etcd/client.ts';
-import type { Compare, RequestOp, TxnResponse } from '../etcd/kv-messages.ts';
+import type { Compare, RequestOp, TxnRequest, TxnResponse } from '../etcd/kv-messages.ts';
 import { EtcdKeys } from './etcd-keys.ts';
 import { listEtcd } from './etcd-list.ts';
 import { watchEtcd } from './etcd-watch.ts';
 import { checkTtl } from './put-rules.ts';
 import type {
   DeleteOptions,
+  MoveOptions,
   PutOptions,
   PutResult,
   Registry,
@@ -74,12 +75,19 @@ class EtcdRegistry implements Registry {
   }
 
   async put(key: string, value: string, options: PutOptions = {}): Promise<PutResult> {
-    const ttlSeconds = checkTtl(options.ttlSeconds);
-    this.#assertOpen();
-    const granted =
-      ttlSeconds === undefined ? undefined : await this.#client.leaseGrant({ ttlSeconds }, options);
-    const written = await this.#putWith(key, value, granted?.id, options);
-    return written.written ? { ...written, ttlSeconds: granted?.ttlSeconds } : written;
+    const bytes = this.#keys.bytesOf(key);
+    const compare = comparesOf(bytes, options.expect);
+    // Reading is asked for only where an expectation may fail: it needs a permission of its own.
+    return await this.#write(
+      { key: bytes, value, compare, read: compare.length > 0 ? bytes : undefined },
+      options,
+    );
+  }
+
+  async move(from: string, to: string, value: string, options: MoveOptions): Promise<PutResult> {
+    const [gone, key] = [this.#keys.bytesOf(from), this.#keys.bytesOf(to)];
+    const compare = [...comparesOf(gone, options.expect), ...comparesOf(key, 'absent')];
+    return await this.#write({ key, value, compare, read: gone, gone }, options);
   }
 
   async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
@@ -108,28 +116,20 @@ class EtcdRegistry implements Registry {
     await this.#client.close();
   }
 
-  /** The put as one step with its expectation. An etcd lease that came to nothing is given back. */
-  async #putWith(
-    key: string,
-    value: string,
-    lease: bigint | undefined,
-    options: PutOptions,
-  ): Promise<PutResult> {
-    const bytes = this.#keys.bytesOf(key);
-    const put: RequestOp = {
-      type: 'put',
-      request: { key: bytes, value: new TextEncoder().encode(value), lease },
-    };
-    const compare = comparesOf(bytes, options.expect);
-    // Reading is asked for only where an expectation may fail: it needs a permission of its own.
-    const failure: RequestOp[] = compare.length === 0 ? [] : [{ type: 'range', request: { key: bytes } }];
+  /** A put as one step with its expectation. An etcd lease that came to nothing is given back. */
+  async #write(write: Write, options: RequestOptions & Pick<PutOptions, 'ttlSeconds'>): Promise<PutResult> {
+    const ttlSeconds = checkTtl(options.ttlSeconds);
+    this.#assertOpen();
+    const granted =
+      ttlSeconds === undefined ? undefined : await this.#client.leaseGrant({ ttlSeconds }, options);
     try {
-      const answer = await this.#client.txn({ compare, success: [put], failure }, options);
-      if (answer.succeeded) return { written: true, revision: answer.header.revision, ttlSeconds: undefined };
-      await this.#giveBack(lease);
+      const answer = await this.#client.txn(requestOf(write, granted?.id), options);
+      const { revision } = answer.header;
+      if (answer.succeeded) return { written: true, revision, ttlSeconds: granted?.ttlSeconds };
+      await this.#giveBack(granted?.id);
       return { written: false, current: this.#found(answer) };
     } catch (error) {
-      if (isRefusal(error)) await this.#giveBack(lease);
+      if (isRefusal(error)) await this.#giveBack(granted?.id);
       throw error;
     }
   }
@@ -152,6 +152,25 @@ class EtcdRegistry implements Registry {
       throw new WeftError('registry-closed', `the registry ${this.name} was closed`);
     }
   }
+}
+
+interface Write {
+  readonly key: Uint8Array;
+  readonly value: string;
+  readonly compare: readonly Compare[];
+  /** What to tell of when that does not hold. */
+  readonly read: Uint8Array | undefined;
+  /** The key that goes; first, so that a flanneld that watches does not take its end for that of the new one. */
+  readonly gone?: Uint8Array;
+}
+
+function requestOf({ key, value, compare, read, gone }: Write, lease: bigint | undefined): TxnRequest {
+  const put: RequestOp = { type: 'put', request: { key, value: new TextEncoder().encode(value), lease } };
+  return {
+    compare,
+    success: gone === undefined ? [put] : [{ type: 'deleteRange', request: { key: gone } }, put],
+    failure: read === undefined ? [] : [{ type: 'range', request: { key: read } }],
+  };
 }
 
 function comparesOf(key: Uint8Array, expect: PutOptions['expect']): Compare[] {

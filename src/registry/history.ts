@@ -10,6 +10,8 @@ export interface StoredEntry {
 /** One change of a store. Revisions follow each other without a gap. */
 export type Change =
   | ({ readonly type: 'put' } & StoredEntry)
+  /** The entry comes where that of another key goes. */
+  | ({ readonly type: 'move'; readonly from: string } & StoredEntry)
   | { readonly type: 'delete'; readonly key: string; readonly revision: Revision };
 
 /**
@@ -71,8 +73,7 @@ export class History {
       throw new RangeError(`change ${revisionOf(change)} does not follow ${this.revision}`);
     }
     this.#changes.push(change);
-    if (change.type === 'put') this.#entries.set(change.entry.key, change);
-    else this.#entries.delete(change.key);
+    applyChange(this.#entries, change);
     this.wake();
   }
 
@@ -129,7 +130,15 @@ export class History {
 }
 
 export function revisionOf(change: Change): Revision {
-  return change.type === 'put' ? change.entry.revision : change.revision;
+  return change.type === 'delete' ? change.revision : change.entry.revision;
+}
+
+/** Makes of the entries before a change those after it. */
+export function applyChange(entries: Map<string, StoredEntry>, change: Change): void {
+  if (change.type === 'delete') return void entries.delete(change.key);
+  if (change.type === 'move') entries.delete(change.from);
+  const { entry, expiresAtMs } = change;
+  entries.set(entry.key, { entry, expiresAtMs });
 }
 
 /**
@@ -170,12 +179,19 @@ function* eventsOf(
   prefix: string,
   signal: AbortSignal,
 ): Generator<RegistryEvent> {
-  for (const change of changes) {
+  for (const event of changes.flatMap(change => eventsOfOne(change, prefix))) {
     if (signal.aborted) return;
-    if (change.type === 'delete') {
-      if (change.key.startsWith(prefix)) yield change;
-    } else if (change.entry.key.startsWith(prefix)) {
-      yield { type: 'put', entry: change.entry };
-    }
+    yield event;
   }
+}
+
+function eventsOfOne(change: Change, prefix: string): RegistryEvent[] {
+  if (change.type === 'delete') return change.key.startsWith(prefix) ? [change] : [];
+  const { entry } = change;
+  const comes = entry.key.startsWith(prefix);
+  const put: RegistryEvent[] = comes ? [{ type: 'put', entry }] : [];
+  if (change.type === 'put' || !change.from.startsWith(prefix)) return put;
+  const { revision } = entry;
+  const gone: RegistryEvent = { type: 'delete', key: change.from, revision };
+  return [comes ? { ...gone, movedTo: entry } : gone, ...put];
 }

@@ -4,6 +4,7 @@ import { type Change, followHistory, History } from './history.ts';
 import { checkTtl, holds } from './put-rules.ts';
 import type {
   DeleteOptions,
+  MoveOptions,
   PutOptions,
   PutResult,
   Registry,
@@ -44,12 +45,14 @@ export class MemoryStore {
     }
   }
 
-  put(key: string, value: string, ttlSeconds: number | undefined): Revision {
+  /** @param from the key that goes meanwhile, if any */
+  put(key: string, value: string, ttlSeconds: number | undefined, from?: string): Revision {
     const revision = this.nextRevision;
     const entry = { key, value, revision, permanent: ttlSeconds === undefined };
     const ttlMs = ttlSeconds === undefined ? undefined : ttlSeconds * 1000;
     const expiresAtMs = ttlMs === undefined ? undefined : this.clock.monotonicMs() + ttlMs;
-    this.history.record({ type: 'put', entry, expiresAtMs });
+    const stored = { entry, expiresAtMs };
+    this.history.record(from === undefined ? { type: 'put', ...stored } : { type: 'move', from, ...stored });
     if (ttlMs !== undefined) void this.#expireAfter(ttlMs);
     return revision;
   }
@@ -66,7 +69,11 @@ export class MemoryStore {
 
   async #expireAfter(milliseconds: number): Promise<void> {
     const { signal } = this.#closing;
-    await this.clock.sleep(milliseconds, { signal }).catch(() => {});
+    const atMs = this.clock.monotonicMs() + milliseconds;
+    // Timers of Node may come a little early.
+    for (let restMs = milliseconds; restMs > 0 && !signal.aborted; restMs = atMs - this.clock.monotonicMs()) {
+      await this.clock.sleep(Math.ceil(restMs), { signal }).catch(() => {});
+    }
     if (!signal.aborted) this.expire();
   }
 }
@@ -128,6 +135,17 @@ export class MemoryRegistry implements Registry {
     if (current === undefined || !holds(options.expect, current)) return false;
     this.store.delete(key);
     return true;
+  }
+
+  async move(from: string, to: string, value: string, options: MoveOptions): Promise<PutResult> {
+    const ttlSeconds = checkTtl(options.ttlSeconds);
+    await this.#arrive(options);
+    const { history } = this.store;
+    const current = history.get(from)?.entry;
+    if (current?.revision !== options.expect || history.get(to) !== undefined) {
+      return { written: false, current };
+    }
+    return { written: true, revision: this.store.put(to, value, ttlSeconds, from), ttlSeconds };
   }
 
   watch(prefix: string, options: WatchOptions): AsyncIterable<RegistryEvent> {

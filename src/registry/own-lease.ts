@@ -15,10 +15,10 @@ import {
 /** How long a lease lives without renewal: flannel's 24 hours. */
 export const leaseTtlSeconds = 86_400;
 
-/** What a host is known by: its public address, as in flannel, and nothing else. */
+/** What a host is known by: its public address, as in flannel, and nothing else. Undefined for a family it cannot use. */
 export interface Identity {
   readonly publicIp: IpAddress | undefined;
-  /** Counts only where there is no IPv4 address. */
+  /** Counts only where one side has no IPv4 address. */
   readonly publicIpv6: IpAddress | undefined;
 }
 
@@ -37,39 +37,41 @@ export interface OwnLease {
 
 /** True when a host of this identity published the attributes. */
 export function publishedBy(identity: Identity, attrs: LeaseAttrs): boolean {
-  return identity.publicIp !== undefined
-    ? attrs.publicIp === identity.publicIp
-    : attrs.publicIp === undefined && attrs.publicIpv6 === identity.publicIpv6;
+  if (identity.publicIp !== undefined && attrs.publicIp !== undefined) {
+    return attrs.publicIp === identity.publicIp;
+  }
+  return identity.publicIpv6 !== undefined && attrs.publicIpv6 === identity.publicIpv6;
 }
 
 export function describeIdentity({ publicIp, publicIpv6 }: Identity): string {
   return publicIp ?? publicIpv6 ?? 'a host without address';
 }
 
-/** Publishes a lease when `expect` holds; else tells what is there instead. */
+/** Publishes a lease when `expect` holds, perhaps in the place of the key `from`; else tells what is there instead. */
 export async function putLease(
   { registry, clock }: SubnetTools,
   lease: Lease,
-  options: {
-    readonly how: OwnLease['how'];
-    readonly expect: 'absent' | Revision;
-    readonly signal: AbortSignal | undefined;
-  },
+  options: { readonly how: OwnLease['how']; readonly signal: AbortSignal | undefined } & (
+    | { readonly expect: 'absent' | Revision; readonly from?: undefined }
+    | { readonly expect: Revision; readonly from: string }
+  ),
 ): Promise<
   { readonly own: OwnLease } | { readonly own: undefined; readonly current: RegistryEntry | undefined }
 > {
   const key = keyOfSubnet(lease.subnet);
   // Before the request: a lease never looks longer than it is.
   const [monotonicMs, wallMs] = [clock.monotonicMs(), clock.wallMs()];
-  const result = await registry.put(key, formatLeaseAttrs(lease.attrs), {
-    expect: options.expect,
-    ttlSeconds: lease.permanent ? undefined : leaseTtlSeconds,
-    signal: options.signal,
-  });
+  const value = formatLeaseAttrs(lease.attrs);
+  const ttlSeconds = lease.permanent ? undefined : leaseTtlSeconds;
+  const { signal, from, expect } = options;
+  const result =
+    from === undefined
+      ? await registry.put(key, value, { expect, ttlSeconds, signal })
+      : await registry.move(from, key, value, { expect, ttlSeconds, signal });
   if (!result.written) return { own: undefined, current: result.current };
-  const { revision, ttlSeconds } = result;
+  const { revision, ttlSeconds: granted } = result;
   const after = (nowMs: number): number | undefined =>
-    ttlSeconds === undefined ? undefined : nowMs + ttlSeconds * 1000;
+    granted === undefined ? undefined : nowMs + granted * 1000;
   const expiry = { expiresAtMonotonicMs: after(monotonicMs), expiresAtWallMs: after(wallMs) };
   return { own: { lease, key, revision, ...expiry, how: options.how } };
 }
@@ -86,13 +88,21 @@ export async function yieldToEarlier(
   own: OwnLease,
   signal: AbortSignal | undefined,
 ): Promise<SubnetEntry | undefined> {
-  const entries = await listSubnets(tools, signal);
-  const earlier = findOverlap(
-    entries.filter(entry => entry.revision < own.revision),
-    own.lease.subnet,
-  );
+  const earlier = await findEarlier(tools, own, own.lease.subnet, signal);
   if (earlier !== undefined) await tools.registry.delete(own.key, { expect: own.revision, signal });
   return earlier;
+}
+
+/** A lease written before ours that shares an address with `subnet`. */
+export async function findEarlier(
+  tools: SubnetTools,
+  own: OwnLease,
+  subnet: Subnet,
+  signal: AbortSignal | undefined,
+): Promise<SubnetEntry | undefined> {
+  const entries = await listSubnets(tools, { ipv6: subnet.ipv6 !== undefined, signal });
+  const earlier = entries.filter(entry => entry.revision < own.revision);
+  return findOverlap(earlier, subnet, own.key);
 }
 
 export function leaseLost(tools: SubnetTools, own: Lease, holder: SubnetEntry): WeftError {

@@ -23,6 +23,13 @@ export interface Registry {
   delete(key: string, options?: DeleteOptions): Promise<boolean>;
 
   /**
+   * Gives an entry another key and another value in one step, when `from` has the revision `expect` and there is no
+   * `to`: both changes have one revision, and nobody sees both keys or neither. `ttlSeconds` counts as for a put. When
+   * it is not done, `current` is what is at `from`.
+   */
+  move(from: string, to: string, value: string, options: MoveOptions): Promise<PutResult>;
+
+  /**
    * Follows all keys that start with `prefix`: every change after revision `after`, in order, each once. Without
    * `after`, and whenever the past cannot be told any more (compaction, restored backup), a `snapshot` comes
    * first. Outages are bridged inside (back-off with jitter) and told as `state`. Ends only with the signal:
@@ -67,6 +74,11 @@ export interface DeleteOptions extends RequestOptions {
   readonly expect?: Revision | undefined;
 }
 
+export interface MoveOptions extends RequestOptions {
+  readonly expect: Revision;
+  readonly ttlSeconds?: number | undefined;
+}
+
 export type PutResult =
   /** Written. `ttlSeconds` is what the store granted, undefined for a permanent key. */
   | { readonly written: true; readonly revision: Revision; readonly ttlSeconds: number | undefined }
@@ -81,6 +93,12 @@ export interface WatchOptions {
 export type RegistryEvent =
   | { readonly type: 'snapshot'; readonly entries: readonly RegistryEntry[]; readonly revision: Revision }
   | { readonly type: 'put'; readonly entry: RegistryEntry }
-  | { readonly type: 'delete'; readonly key: string; readonly revision: Revision }
+  | {
+      readonly type: 'delete';
+      readonly key: string;
+      readonly revision: Revision;
+      /** After a move within the prefix: the entry whose `put` follows, so that nothing need be given up in between. */
+      readonly movedTo?: RegistryEntry | undefined;
+    }
   /** The connection was lost (`cause` says how) or is there again. Data stays valid, only perhaps stale. */
   | { readonly type: 'state'; readonly connected: boolean; readonly cause?: Error | undefined };

@@ -1,28 +1,25 @@
 import { backoffMs } from '../base/backoff.ts';
 import { WeftError } from '../base/errors.ts';
-import { chooseSubnet, countSubnets, fitsConfig } from '../lease/allocation.ts';
-import { describeSubnet } from '../lease/judge.ts';
-import type { Lease, LeaseAttrs, Subnet } from '../lease/lease.ts';
-import { type NetworkConfig, rangeOf } from '../lease/network-config.ts';
+import { fitsConfig, fittingPart, noSubnet } from '../lease/allocation.ts';
+import { describeSubnet, subnetsOverlap } from '../lease/judge.ts';
+import type { Lease, Subnet } from '../lease/lease.ts';
+import { keepAddresses } from '../lease/lease-attrs.ts';
 import {
   describeIdentity,
-  type Identity,
+  findEarlier,
   type OwnLease,
   publishedBy,
   putLease,
   yieldToEarlier,
 } from './own-lease.ts';
-import { findOverlap, listSubnets, type SubnetEntry, type SubnetTools } from './subnet-entries.ts';
-
-/** What a host asks for. */
-export interface LeaseWish extends Identity {
-  readonly config: NetworkConfig;
-  /** The subnet of the subnet file, leased again when it is free. */
-  readonly previousSubnet?: Subnet | undefined;
-  /** What to publish; may keep something of the lease that is there, such as its MAC. */
-  readonly attrsFor: (existing: Lease | undefined) => LeaseAttrs;
-  readonly signal?: AbortSignal | undefined;
-}
+import {
+  askedFamilies,
+  completeSubnet,
+  describeRanges,
+  type LeaseWish,
+  previousPart,
+} from './subnet-choice.ts';
+import { keyOfSubnet, listSubnets, type SubnetEntry, type SubnetTools } from './subnet-entries.ts';
 
 /**
  * Each lost race means that another host has got a subnet, so that trying again comes to an end; this many lost
@@ -35,8 +32,11 @@ const looksBeforeExhausted = 5;
 
 /** See `SubnetManager.acquireLease`. */
 export async function acquireLease(tools: SubnetTools, wish: LeaseWish): Promise<OwnLease> {
-  if (wish.publicIp === undefined && wish.publicIpv6 === undefined) {
-    throw new WeftError('public-ip-missing', 'a lease needs the public address of its host, found none');
+  if (askedFamilies(wish).length === 0) {
+    throw new WeftError(
+      'public-ip-missing',
+      'a lease needs a public address of its host, of a family that the network has; found none',
+    );
   }
   for (let attempt = 0, full = 0; attempt < maxAttempts; attempt++) {
     if (attempt > 0) {
@@ -60,23 +60,29 @@ async function tryToAcquire(
   tools: SubnetTools,
   wish: LeaseWish,
 ): Promise<OwnLease | 'race lost' | WeftError> {
-  const entries = await listSubnets(tools, wish.signal);
+  const { config, signal } = wish;
+  const entries = await listSubnets(tools, { ipv6: config.enableIpv6, signal });
   const ours = entries.filter(entry => entry.lease !== undefined && publishedBy(wish, entry.lease.attrs));
-  const fitting = ours.filter(entry => fitsConfig(wish.config, entry.subnet));
+  const usable = ours.filter(({ subnet }) => !isEmpty(fittingPart(config, subnet)));
   const gone = new Set<SubnetEntry>();
   for (const entry of ours) {
-    if (fitting.includes(entry)) continue;
+    if (usable.includes(entry)) continue;
     const fate = await dropUnfit(tools, wish, entry);
     if (fate === 'race lost') return fate;
     if (fate === 'deleted') gone.add(entry);
   }
-  const kept = preferred(fitting, wish.previousSubnet);
-  if (kept?.lease !== undefined) return await keep(tools, wish, kept, kept.lease, fitting.length);
-  return await takeFree(
-    tools,
-    wish,
-    entries.filter(entry => !gone.has(entry)),
-  );
+  const there = entries.filter(entry => !gone.has(entry));
+  const kept = preferred(wish, usable);
+  if (kept?.lease === undefined) return await takeFree(tools, wish, there);
+  await dropShadows(tools, wish, kept, usable);
+  if (isWhole(wish, kept)) return await keep(tools, wish, kept, kept.lease, usable.length);
+  return await complete(tools, wish, kept, kept.lease, there);
+}
+
+/** True for a lease that can stay as it is: under its key, of all families that we can use, and none that went. */
+function isWhole(wish: LeaseWish, { key, subnet }: SubnetEntry): boolean {
+  const asked = askedFamilies(wish).every(family => (family === 4 ? subnet.ipv4 : subnet.ipv6) !== undefined);
+  return asked && fitsConfig(wish.config, subnet) && key === keyOfSubnet(subnet);
 }
 
 /** A reservation is the operator's: it is left alone even when it does not fit. */
@@ -95,13 +101,32 @@ async function dropUnfit(
   return (await registry.delete(key, { expect: revision, signal })) ? 'deleted' : 'race lost';
 }
 
-/** A reservation first, then the subnet in use until now, then the first in key order as in flannel. */
-function preferred(fitting: readonly SubnetEntry[], previous: Subnet | undefined): SubnetEntry | undefined {
-  return (
-    fitting.find(entry => entry.lease?.permanent) ??
-    fitting.find(entry => entry.subnet.ipv4 === previous?.ipv4 && entry.subnet.ipv6 === previous?.ipv6) ??
-    fitting[0]
-  );
+/** A move that was cut off may leave the lease under its old key too; beside the new one it confuses the peers. */
+async function dropShadows(
+  { registry, log }: SubnetTools,
+  wish: LeaseWish,
+  kept: SubnetEntry,
+  ours: readonly SubnetEntry[],
+): Promise<void> {
+  for (const { key, revision, subnet, lease } of ours) {
+    if (key === kept.key || lease?.permanent === true || !subnetsOverlap(subnet, kept.subnet)) continue;
+    log.warn({ key }, `deleting our lease ${key}: it is about the same addresses as ${kept.key}`);
+    await registry.delete(key, { expect: revision, signal: wish.signal });
+  }
+}
+
+/**
+ * A reservation first, then the subnet in use until now, then the first in key order as in flannel; of those that can
+ * stay as they are before the others.
+ */
+function preferred(wish: LeaseWish, usable: readonly SubnetEntry[]): SubnetEntry | undefined {
+  const previous = wish.previousSubnet;
+  const among = usable.some(entry => isWhole(wish, entry))
+    ? usable.filter(entry => isWhole(wish, entry))
+    : usable;
+  const isPrevious = ({ subnet: { ipv4, ipv6 } }: SubnetEntry): boolean =>
+    ipv4 === undefined ? ipv6 === previous?.ipv6 : ipv4 === previous?.ipv4;
+  return usable.find(entry => entry.lease?.permanent) ?? among.find(isPrevious) ?? among[0];
 }
 
 async function keep(
@@ -117,9 +142,51 @@ async function keep(
       `${count} leases publish our address ${describeIdentity(wish)}: keeping ${describeSubnet(entry.subnet)}, the others are left to expire`,
     );
   }
-  const lease = { ...existing, attrs: wish.attrsFor(existing) };
+  const lease = { ...existing, attrs: keepAddresses(wish.attrsFor(existing), existing) };
   const { own } = await putLease(tools, lease, { how: 'kept', expect: entry.revision, signal: wish.signal });
   return own ?? 'race lost';
+}
+
+/**
+ * Keeps what of our lease fits, whose addresses containers hold, and lets the key follow what the network has become: a
+ * family comes that was switched on, one goes that was switched off or whose range is another. In one step, so that
+ * peers miss nothing and nobody takes what we keep.
+ */
+async function complete(
+  tools: SubnetTools,
+  wish: LeaseWish,
+  entry: SubnetEntry,
+  existing: Lease,
+  entries: readonly SubnetEntry[],
+): Promise<OwnLease | 'race lost' | WeftError> {
+  const { registry, log } = tools;
+  const { config, signal } = wish;
+  const others = entries.filter(({ key }) => key !== entry.key);
+  const part = fittingPart(config, entry.subnet);
+  const subnet = completeSubnet(tools, wish, previousPart(tools, wish, part, others), others);
+  if (subnet instanceof WeftError) return subnet;
+  const lease = {
+    ...existing,
+    subnet,
+    attrs: keepAddresses(wish.attrsFor(existing), { ...existing, subnet }),
+  };
+  const how = 'kept';
+  const { own } = await putLease(tools, lease, { how, expect: entry.revision, from: entry.key, signal });
+  if (own === undefined) return 'race lost';
+  const fresh = {
+    ipv4: subnet.ipv4 === part.ipv4 ? undefined : subnet.ipv4,
+    ipv6: subnet.ipv6 === part.ipv6 ? undefined : subnet.ipv6,
+  };
+  if ((await findEarlier(tools, own, fresh, signal)) !== undefined) {
+    const back = { how, expect: own.revision, from: own.key, signal } as const;
+    await putLease(tools, existing, back);
+    return 'race lost';
+  }
+  log.info(
+    { from: entry.key, to: own.key, registry: registry.name },
+    `the lease of ${describeSubnet(entry.subnet)} has become that of ${describeSubnet(subnet)}`,
+  );
+  return own;
 }
 
 async function takeFree(
@@ -127,11 +194,10 @@ async function takeFree(
   wish: LeaseWish,
   entries: readonly SubnetEntry[],
 ): Promise<OwnLease | 'race lost' | WeftError> {
-  const previous = usablePrevious(tools, wish, entries);
-  const taken = entries.map(entry => entry.subnet);
-  const subnet = previous ?? chooseSubnet(wish.config, taken, tools.random);
-  if (subnet === undefined) return exhausted(tools, wish.config, entries);
-  const how = previous === undefined ? 'new' : 'previous';
+  const previous = previousPart(tools, wish, noSubnet, entries);
+  const subnet = completeSubnet(tools, wish, previous, entries);
+  if (subnet instanceof WeftError) return subnet;
+  const how = isEmpty(previous) ? 'new' : 'previous';
   const lease = { subnet, attrs: wish.attrsFor(undefined), permanent: false };
   const { own } = await putLease(tools, lease, { how, expect: 'absent', signal: wish.signal });
   const rival = own && (await yieldToEarlier(tools, own, wish.signal));
@@ -143,39 +209,6 @@ async function takeFree(
   return 'race lost';
 }
 
-function usablePrevious(
-  { log }: SubnetTools,
-  { config, previousSubnet }: LeaseWish,
-  entries: readonly SubnetEntry[],
-): Subnet | undefined {
-  if (previousSubnet === undefined) return undefined;
-  const what = `the previous subnet ${describeSubnet(previousSubnet)}`;
-  const rival = findOverlap(entries, previousSubnet, '');
-  if (!fitsConfig(config, previousSubnet)) {
-    log.warn({}, `${what} does not fit the network config (${describeRanges(config)}): leasing another`);
-  } else if (rival !== undefined) {
-    log.warn({ key: rival.key }, `${what} is taken by ${describeSubnet(rival.subnet)}: leasing another`);
-  } else {
-    return previousSubnet;
-  }
-  return undefined;
-}
-
-function exhausted(tools: SubnetTools, config: NetworkConfig, entries: readonly SubnetEntry[]): WeftError {
-  const permanent = entries.filter(entry => entry.lease?.permanent).length;
-  return new WeftError(
-    'subnets-exhausted',
-    `no subnet is free: ${describeRanges(config)} holds ${countSubnets(config)}, and ${entries.length} are taken in ${tools.registry.name} (${permanent} of them reserved)`,
-    {
-      remedy:
-        'enlarge the network or make its subnets smaller (weft config put), or remove the leases of hosts that are gone; those expire within 24 h by themselves',
-    },
-  );
-}
-
-function describeRanges(config: NetworkConfig): string {
-  return [rangeOf(config, 4), rangeOf(config, 6)]
-    .filter(range => range !== undefined)
-    .map(({ network, length, min, max }) => `/${length} of ${network} from ${min} to ${max}`)
-    .join(', ');
+function isEmpty({ ipv4, ipv6 }: Subnet): boolean {
+  return ipv4 === undefined && ipv6 === undefined;
 }

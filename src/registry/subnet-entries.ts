@@ -20,8 +20,19 @@ export interface SubnetTools {
 /** Warns about an entry once for each of its revisions, however often it is seen. */
 export type WarnOnce = (entry: RegistryEntry, message: string) => void;
 
-/** All leases, and nothing else, lie below this prefix. */
+/** All leases with an IPv4 subnet, and nothing else, lie below this prefix: flannel's. */
 export const subnetsPrefix = 'subnets/';
+
+/**
+ * Leases of IPv6 alone lie where no flanneld looks: it lists and watches all that begins with `subnets`, and takes what
+ * it finds there for a lease of 0.0.0.0/0 (docs/adr/0015-ipv6-only-leases.md).
+ */
+export const ipv6OnlyPrefix = 'subnet6/';
+
+/** What to list or watch to see all leases that can meet an IPv4, or an IPv6, subnet. */
+export function leasesPrefix({ ipv6 }: { readonly ipv6: boolean }): string {
+  return ipv6 ? 'subnet' : subnetsPrefix;
+}
 
 /** A key that names a subnet: that subnet is taken, whatever its value says. */
 export interface SubnetEntry {
@@ -33,7 +44,7 @@ export interface SubnetEntry {
 }
 
 export function keyOfSubnet(subnet: Subnet): string {
-  return `${subnetsPrefix}${formatSubnetKey(subnet)}`;
+  return `${subnet.ipv4 === undefined ? ipv6OnlyPrefix : subnetsPrefix}${formatSubnetKey(subnet)}`;
 }
 
 const mostRemembered = 10_000;
@@ -52,20 +63,21 @@ export function createWarnOnce(log: Log): WarnOnce {
 /** All subnets that are taken. Foreign keys are left out; they and malformed values are warned about. */
 export async function listSubnets(
   tools: SubnetTools,
-  signal: AbortSignal | undefined,
+  options: { readonly ipv6: boolean; readonly signal: AbortSignal | undefined },
 ): Promise<SubnetEntry[]> {
-  const { entries } = await tools.registry.list(subnetsPrefix, { signal });
+  const { entries } = await tools.registry.list(leasesPrefix(options), { signal: options.signal });
   return entries.map(entry => readSubnetEntry(entry, tools.warnOnce)).filter(entry => entry !== undefined);
 }
 
 /** What an entry says; undefined for a key that names no subnet. */
 export function readSubnetEntry(entry: RegistryEntry, warnOnce: WarnOnce): SubnetEntry | undefined {
   const { key, revision, permanent } = entry;
-  const subnet = parseSubnetKey(key.slice(subnetsPrefix.length));
+  const subnet = subnetOfKey(key);
+  if (subnet === 'elsewhere') return undefined;
   if (subnet === undefined) {
     warnOnce(
       entry,
-      `ignoring the key ${key}: it names no subnet; expected one such as ${subnetsPrefix}10.2.14.0-24`,
+      `ignoring the key ${key}: it names no subnet; expected one such as ${subnetsPrefix}10.2.14.0-24 or ${ipv6OnlyPrefix}fd00:10:2:3::-64`,
     );
     return undefined;
   }
@@ -75,6 +87,25 @@ export function readSubnetEntry(entry: RegistryEntry, warnOnce: WarnOnce): Subne
     warnOnce(entry, `ignoring the value of ${key}, whose subnet counts as taken: ${describeError(error)}`);
     return { key, revision, subnet, lease: undefined };
   }
+}
+
+/** What flanneld, told to use IPv6 alone, writes below `subnets/` in front of the IPv6 subnet. */
+const noIpv4 = '0.0.0.0-0&';
+
+/** The subnet a key names; undefined when it names none, `elsewhere` where nobody keeps leases. */
+function subnetOfKey(key: string): Subnet | 'elsewhere' | undefined {
+  if (key.startsWith(subnetsPrefix)) {
+    const name = key.slice(subnetsPrefix.length);
+    if (name.startsWith(noIpv4)) return ofIpv6Alone(name.slice(noIpv4.length));
+    const subnet = parseSubnetKey(name);
+    return subnet?.ipv4 === undefined ? undefined : subnet;
+  }
+  return key.startsWith(ipv6OnlyPrefix) ? ofIpv6Alone(key.slice(ipv6OnlyPrefix.length)) : 'elsewhere';
+}
+
+function ofIpv6Alone(name: string): Subnet | undefined {
+  const subnet = parseSubnetKey(name);
+  return subnet?.ipv4 === undefined ? subnet : undefined;
 }
 
 /** The first entry, other than that of `key`, that shares an address with `subnet`. */

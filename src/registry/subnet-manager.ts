@@ -7,7 +7,8 @@ import { type ConfigEvent, watchConfig } from './config-watch.ts';
 import { type KeepOptions, LeaseKeeper } from './lease-keeper.ts';
 import type { OwnLease } from './own-lease.ts';
 import type { Registry, RequestOptions } from './registry.ts';
-import { acquireLease, type LeaseWish } from './subnet-acquire.ts';
+import { acquireLease } from './subnet-acquire.ts';
+import type { LeaseWish } from './subnet-choice.ts';
 import { createWarnOnce, type SubnetTools } from './subnet-entries.ts';
 import { reclaimLease } from './subnet-renew.ts';
 import { type WatchedLease, type WatchLeasesOptions, watchLeases } from './subnet-watch.ts';
@@ -25,7 +26,8 @@ export interface SubnetManager {
 
   /**
    * Leases a subnet: the one that carries our public address, if it fits the config (one that does not is deleted,
-   * a reservation aside); else the previous one, if it is free; else one at random among all that are free.
+   * a reservation aside); else the previous one, if it is free; else one at random among all that are free. A family
+   * that our lease lacks is added to it, one that fits no more is taken out, and the other stays what it was.
    * Races with other hosts are run again until won. A reservation stays permanent.
    * @throws WeftError `subnets-exhausted`, `public-ip-missing`, `lease-contended`
    */

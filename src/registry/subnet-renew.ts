@@ -65,7 +65,8 @@ async function refuseTaken(
   own: OwnLease,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const holder = findOverlap(await listSubnets(tools, signal), own.lease.subnet);
+  const { subnet } = own.lease;
+  const holder = findOverlap(await listSubnets(tools, { ipv6: subnet.ipv6 !== undefined, signal }), subnet);
   if (holder !== undefined) throw leaseLost(tools, own.lease, holder);
 }
 

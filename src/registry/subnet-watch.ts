@@ -2,7 +2,7 @@ import { describeSubnet, judgeLease } from '../lease/judge.ts';
 import type { Lease, LeaseEvent, Subnet } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { RegistryEntry, RegistryEvent } from './registry.ts';
-import { keyOfSubnet, readSubnetEntry, type SubnetTools, subnetsPrefix } from './subnet-entries.ts';
+import { keyOfSubnet, leasesPrefix, readSubnetEntry, type SubnetTools } from './subnet-entries.ts';
 
 export interface WatchLeasesOptions {
   readonly config: NetworkConfig;
@@ -30,10 +30,14 @@ export async function* watchLeases(
   options: WatchLeasesOptions,
 ): AsyncGenerator<WatchedLease, void, void> {
   const peers = new Peers(tools, options);
-  for await (const event of tools.registry.watch(subnetsPrefix, { signal: options.signal })) {
+  const prefix = leasesPrefix({ ipv6: options.config.enableIpv6 });
+  for await (const event of tools.registry.watch(prefix, { signal: options.signal })) {
     yield* peers.take(event);
   }
 }
+
+type Judged = Extract<WatchedLease, { type: 'put' | 'own' | 'refused' }> | undefined;
+type RegistryDelete = Extract<RegistryEvent, { type: 'delete' }>;
 
 /** The peers' leases as last told. */
 class Peers {
@@ -43,6 +47,8 @@ class Peers {
   readonly #ownKey: string;
   /** The last good lease of each key. */
   #leases = new Map<string, Lease>();
+  /** What the last removal has made way for, and has been judged with it. */
+  #moved: { readonly entry: RegistryEntry; readonly found: Judged } | undefined;
 
   constructor(tools: SubnetTools, { config, own, known = [] }: WatchLeasesOptions) {
     this.#tools = tools;
@@ -59,7 +65,7 @@ class Peers {
       case 'put':
         return yield* this.#takePut(event.entry);
       case 'delete':
-        return yield* this.#takeDelete(event.key);
+        return yield* this.#takeDelete(event);
       case 'state':
         return yield event;
     }
@@ -82,7 +88,7 @@ class Peers {
   }
 
   *#takePut(entry: RegistryEntry): Generator<WatchedLease, void, void> {
-    const found = this.#judge(entry, this.#leases);
+    const found = this.#moved?.entry.revision === entry.revision ? this.#moved.found : this.#judge(entry);
     // The very lease that is known: the value is malformed, nothing was learnt.
     if (found === undefined || (found.type === 'put' && found.lease === this.#leases.get(entry.key))) return;
     if (found.type === 'put') this.#leases.set(entry.key, found.lease);
@@ -90,22 +96,21 @@ class Peers {
     yield found;
   }
 
-  *#takeDelete(key: string): Generator<WatchedLease, void, void> {
-    if (key === this.#ownKey) yield { type: 'own', lease: undefined };
-    else yield* this.#remove(key);
+  *#takeDelete({ key, movedTo }: RegistryDelete): Generator<WatchedLease, void, void> {
+    if (key === this.#ownKey) return yield { type: 'own', lease: undefined };
+    this.#moved = movedTo && { entry: movedTo, found: this.#judge(movedTo) };
+    const found = this.#moved?.found;
+    yield* this.#remove(key, found?.type === 'put' ? found.lease : undefined);
   }
 
-  *#remove(key: string): Generator<WatchedLease, void, void> {
+  *#remove(key: string, replacedBy?: Lease): Generator<WatchedLease, void, void> {
     const subnet: Subnet | undefined = this.#leases.get(key)?.subnet;
     this.#leases.delete(key);
-    if (subnet !== undefined) yield { type: 'removed', subnet };
+    if (subnet !== undefined) yield { type: 'removed', subnet, replacedBy };
   }
 
   /** A malformed value changes nothing: what the key said last, if it is among `known`, stays. */
-  #judge(
-    entry: RegistryEntry,
-    known: ReadonlyMap<string, Lease>,
-  ): Extract<WatchedLease, { type: 'put' | 'own' | 'refused' }> | undefined {
+  #judge(entry: RegistryEntry, known: ReadonlyMap<string, Lease> = this.#leases): Judged {
     const found = readSubnetEntry(entry, this.#tools.warnOnce);
     if (entry.key === this.#ownKey) return { type: 'own', lease: found?.lease };
     const lease = found?.lease ?? known.get(entry.key);

@@ -6,11 +6,12 @@ import { type IpAddress, ipAdd, parseIp } from '../../src/base/ip.ts';
 import { parsePrefix } from '../../src/base/prefix.ts';
 import type { Scope } from '../../src/base/scope.ts';
 import type { FirewallEngine } from '../../src/firewall/engine.ts';
+import { namesOfNetwork, type RuleNames } from '../../src/traffic/names.ts';
 import type { PeerAddresses } from '../../src/traffic/plan.ts';
 import type { Ruleset } from '../../src/traffic/ruleset.ts';
 import { testScope } from '../support/leaks.ts';
 import { createNetns, type Netns } from '../support/netns.ts';
-import { everyFlag, guarded, plan, twoPeers } from '../unit/traffic/wishes.ts';
+import { besideOthers, everyFlag, guarded, plan, twoPeers } from '../unit/traffic/wishes.ts';
 
 export interface EngineUnderTest {
   readonly engine: FirewallEngine;
@@ -20,7 +21,8 @@ export interface EngineUnderTest {
 
 export interface EngineKind {
   readonly name: string;
-  open(scope: Scope, netns: Netns): EngineUnderTest;
+  /** @param names what the rules are called; flannel's names unless given */
+  open(scope: Scope, netns: Netns, names?: RuleNames): EngineUnderTest;
   /** Rules of somebody else, which must survive whatever we do; shell commands. */
   readonly foreign: string;
   /** Ways to undo our rules: what each is, and the shell commands that do it. */
@@ -32,6 +34,8 @@ export interface EngineKind {
 }
 
 interface Bench extends EngineUnderTest {
+  /** Another engine in the same namespace. */
+  openNext(names: RuleNames): EngineUnderTest;
   readonly netns: Netns;
   readonly options: { readonly signal: AbortSignal };
   shell(commands: string): Promise<string>;
@@ -41,16 +45,20 @@ export function firewallContract(kind: EngineKind): void {
   const bench = async (t: TestContext): Promise<Bench> => {
     const scope = testScope(t);
     const netns = await createNetns(scope, kind.name);
-    const opened = kind.open(scope, netns);
-    scope.defer('engine', () => opened.engine.close());
+    const open = (names?: RuleNames) => {
+      const opened = kind.open(scope, netns, names);
+      scope.defer('engine', () => opened.engine.close());
+      return opened;
+    };
     const shell = (commands: string) => netns.run(['sh', '-euc', commands]);
-    return { ...opened, netns, shell, options: { signal: scope.signal } };
+    return { ...open(), openNext: open, netns, shell, options: { signal: scope.signal } };
   };
   describe(`${kind.name} firewall`, () => {
     writing(bench);
     mending(bench, kind);
     changing(bench, kind);
     cleaning(bench, kind);
+    sharing(bench, kind);
   });
 }
 
@@ -173,6 +181,52 @@ function cleaning(bench: OpenBench, kind: EngineKind): void {
     assert.notDeepEqual(await engine.clean(options), []);
     assert.equal(bare(await listing()), bare(before));
     assert.deepEqual(await engine.clean(options), [], 'nothing is left to clean');
+  });
+}
+
+/** Several networks in one namespace. */
+function sharing(bench: OpenBench, kind: EngineKind): void {
+  const red = plan(besideOthers);
+  const blue = plan({
+    ...{ ...besideOthers, names: namesOfNetwork('blue-with-a-long-name') },
+    config: { network: parsePrefix('10.3.0.0/16'), ipv6Network: parsePrefix('fd00:10:3::/48') },
+    subnet: { ipv4: parsePrefix('10.3.1.0/24'), ipv6: parsePrefix('fd00:10:3:1::/64') },
+    apart: [parsePrefix('10.2.0.0/16'), parsePrefix('fd00:10:2::/48')],
+    guard: { ports: [8285], vxlans: [{ port: 8472, vni: 0xabcdef }], devices: ['flannel.9999999'] },
+  });
+
+  test('rules of a network beside others are written, found right, and not written again', async t => {
+    const { openNext, options, listing } = await bench(t);
+    const { engine } = openNext(namesOfNetwork('red'));
+    await engine.apply(red, options);
+    const written = await listing();
+    assert.deepEqual(await engine.check(red, options), []);
+    assert.deepEqual(await engine.apply(red, options), []);
+    const alone = plan({ ...besideOthers, apart: [] });
+    assert.notDeepEqual(await engine.apply(alone, options), [], 'nobody to be kept apart from any more');
+    assert.deepEqual(await engine.check(alone, options), []);
+    await engine.apply(red, options);
+    assert.equal(sortedTables(await listing()), sortedTables(written));
+  });
+
+  test('no network touches the rules of another, nor of a daemon that has but one', async t => {
+    const { engine, openNext, options, shell, listing } = await bench(t);
+    await shell(kind.foreign);
+    await engine.apply(bothFamilies, options);
+    const one = await listing();
+    const [ofRed, ofBlue] = [namesOfNetwork('red'), namesOfNetwork('blue-with-a-long-name')].map(openNext);
+    assert.ok(ofRed !== undefined && ofBlue !== undefined);
+    await ofRed.engine.apply(red, options);
+    const two = await listing();
+    await ofBlue.engine.apply(blue, options);
+    await ofRed.engine.changePeers({ added: [], removed: [] }, () => red, options);
+    for (const [found, ruleset] of [[engine, bothFamilies] as const, [ofRed.engine, red] as const]) {
+      assert.deepEqual(await found.check(ruleset, options), []);
+    }
+    await ofBlue.engine.clean(options);
+    assert.equal(bare(await listing()), bare(two));
+    await ofRed.engine.clean(options);
+    assert.equal(bare(await listing()), bare(one));
   });
 }
 

@@ -26,6 +26,7 @@ export function registryContract(name: string, open: () => Promise<OpenedRegistr
   describe(`${name} registry`, () => {
     readingAndWriting(contract);
     expectations(contract);
+    moving(contract);
     expiry(contract);
     watching(contract);
     ending(contract);
@@ -191,6 +192,82 @@ function expectations(contract: Contract): void {
     await registry.put('a', '3');
     assert.equal(await registry.delete('a'), true);
   });
+}
+
+const dualKey = 'subnets/10.2.14.0-24&fd00:2:14::-64';
+
+function moving(contract: Contract): void {
+  contract(
+    'a moved entry has its new key and value at one revision, and the old key is gone',
+    async registry => {
+      const expect = written(await registry.put(leaseKey, 'one', { ttlSeconds: 3600 }));
+      const result = await registry.move(leaseKey, dualKey, 'two', { expect, ttlSeconds: 3600 });
+      const revision = written(result);
+      assert.ok(result.written && result.ttlSeconds !== undefined && result.ttlSeconds >= 3600);
+      const entry: RegistryEntry = { key: dualKey, value: 'two', revision, permanent: false };
+      assert.equal(await registry.get(leaseKey), undefined);
+      assert.deepEqual(await registry.get(dualKey), entry);
+      assert.deepEqual((await registry.list('')).entries, [entry]);
+      const back = await registry.move(dualKey, leaseKey, 'three', { expect: revision });
+      assert.ok(back.written && back.ttlSeconds === undefined);
+      assert.equal((await registry.get(leaseKey))?.permanent, true);
+      assert.ok((await registry.put(dualKey, 'free', { expect: 'absent' })).written);
+    },
+  );
+
+  contract('a move is not made when the entry has changed or gone, or its place is taken', async registry => {
+    const first = written(await registry.put(leaseKey, '1'));
+    const second = written(await registry.put(leaseKey, '2'));
+    const current: RegistryEntry = { key: leaseKey, value: '2', revision: second, permanent: true };
+    const move = (expect: Revision) => registry.move(leaseKey, dualKey, 'x', { expect, ttlSeconds: 3600 });
+    assert.deepEqual(await move(first), { written: false, current });
+    await registry.put(dualKey, 'taken');
+    assert.deepEqual(await move(second), { written: false, current });
+    await registry.delete(dualKey);
+    await registry.delete(leaseKey);
+    assert.deepEqual(await move(second), { written: false, current: undefined });
+    assert.deepEqual((await registry.list('')).entries, []);
+  });
+
+  contract('a watch tells a move as a removal that names what comes, and then that', async registry => {
+    const expect = written(await registry.put(leaseKey, 'one'));
+    await registry.put('config', 'x');
+    const { revision: after } = await registry.list('');
+    const watches = ['subnet', leaseKey, dualKey, 'config'].map(prefix =>
+      readWatch(registry, prefix, { after }),
+    );
+    const revision = written(await registry.move(leaseKey, dualKey, 'two', { expect }));
+    const last = written(await registry.put('config', 'end'));
+    const entry: RegistryEntry = { key: dualKey, value: 'two', revision, permanent: true };
+    const [both, old, coming, config] = watches;
+    // The old key begins the new one: whoever watches it sees both.
+    const told = [
+      { type: 'delete', key: leaseKey, revision, movedTo: entry },
+      { type: 'put', entry },
+    ];
+    assert.deepEqual(await both?.first(2), told);
+    assert.deepEqual(await old?.first(2), told);
+    assert.deepEqual(await coming?.first(1), [told[1]]);
+    await config?.upTo(last);
+    assert.deepEqual(config?.told.length, 1);
+    for (const watch of watches) await watch.stop();
+  });
+
+  contract(
+    'of many that move one entry at once exactly one wins, and it is never there twice',
+    async registry => {
+      const expect = written(await registry.put('a', 'start'));
+      const racers = Array.from({ length: 20 }, (_, index) =>
+        registry.move('a', `b${index}`, 'x', { expect }),
+      );
+      const results = await Promise.all(racers);
+      assert.equal(results.filter(result => result.written).length, 1);
+      assert.deepEqual(
+        (await registry.list('')).entries.map(entry => entry.key),
+        [`b${results.findIndex(result => result.written)}`],
+      );
+    },
+  );
 }
 
 function expiry(contract: Contract): void {

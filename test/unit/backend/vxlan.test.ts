@@ -43,7 +43,11 @@ function hostOf(config = configOf({})): Host {
 
 test("the VTEP is flannel's: flannel.<VNI> on the external interface, MTU 50 less, its subnet's first address", () => {
   const { backend } = createVxlan(configOf({}));
-  assert.deepEqual(backend.devices, ['flannel.1']);
+  assert.deepEqual(
+    backend.devices,
+    ['flannel.1', 'flannel-v6.1'],
+    'a device of a family that was switched off goes',
+  );
   assert.equal(backend.containerMtuBytes(external), 1450);
   assert.deepEqual(lines(backend.planHost(hostOf())), [
     'ip link add flannel.1 address 0a:00:00:00:00:01 mtu 1450 txqueuelen 0 up type vxlan id 1 dev eth0 local 192.0.2.1 dstport 8472 nol2miss nolearning',

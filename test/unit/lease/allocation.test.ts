@@ -10,7 +10,7 @@ import {
   prefixFamily,
   prefixOf,
 } from '../../../src/base/prefix.ts';
-import { chooseSubnet, countSubnets, fitsConfig } from '../../../src/lease/allocation.ts';
+import { chooseSubnet, countSubnets, fitsConfig, fittingPart } from '../../../src/lease/allocation.ts';
 import type { Subnet } from '../../../src/lease/lease.ts';
 import { type NetworkConfig, parseNetworkConfig, rangeOf } from '../../../src/lease/network-config.ts';
 import type { SubnetRange } from '../../../src/lease/subnet-range.ts';
@@ -225,7 +225,7 @@ test('of 65,536 subnets with 60,000 taken, every one of the free 5,536 can be fo
   }
 });
 
-test('a subnet fits when the config could have given it out', () => {
+test('a subnet fits when the config could have given it out, to a host of one family too', () => {
   const one = parse({ Network: '10.5.0.0/16', SubnetMin: '10.5.4.0', SubnetMax: '10.5.9.0' });
   const dual = parse({ Network: '10.5.0.0/16', EnableIPv6: true, IPv6Network: 'fd00::/48' });
   const cases: ReadonlyArray<readonly [NetworkConfig, Subnet, boolean]> = [
@@ -241,7 +241,10 @@ test('a subnet fits when the config could have given it out', () => {
     [one, subnet(undefined, 'fd00:0:0:1::/64'), false],
     [one, { ipv4: parsePrefix('fd00:0:0:1::/64'), ipv6: undefined }, false],
     [dual, subnet('10.5.4.0/24', 'fd00:0:0:1::/64'), true],
-    [dual, subnet('10.5.4.0/24'), false],
+    [dual, subnet('10.5.4.0/24'), true],
+    [dual, subnet(undefined, 'fd00:0:0:1::/64'), true],
+    [dual, subnet('10.5.0.0/24'), false],
+    [dual, subnet(undefined), false],
     [dual, subnet('10.5.4.0/24', 'fd00::/64'), false],
     [dual, subnet('10.5.4.0/24', 'fd00:0:0:1::/80'), false],
     [dual, subnet('10.5.0.0/24', 'fd00:0:0:1::/64'), false],
@@ -249,6 +252,31 @@ test('a subnet fits when the config could have given it out', () => {
   for (const [config, given, expected] of cases) {
     assert.equal(fitsConfig(config, given), expected, JSON.stringify(given));
   }
+});
+
+test('what of a subnet still fits is told family by family', () => {
+  const dual = parse({ Network: '10.5.0.0/16', EnableIPv6: true, IPv6Network: 'fd00::/48' });
+  const given = subnet('10.5.4.0/24', 'fd00:0:0:1::/64');
+  assert.deepEqual(fittingPart(dual, given), given);
+  assert.deepEqual(fittingPart(parse({ Network: '10.5.0.0/16' }), given), subnet('10.5.4.0/24'));
+  const other = parse({ Network: '10.6.0.0/16', EnableIPv6: true, IPv6Network: 'fd00::/48' });
+  assert.deepEqual(fittingPart(other, given), subnet(undefined, 'fd00:0:0:1::/64'));
+});
+
+test('what is given stays, only the families asked for are chosen, and both or none', () => {
+  const taken = [subnet('10.5.0.64/26', 'fd00:0:0:1::/64')];
+  const choose = (given: Subnet, families: readonly (4 | 6)[], over = taken) =>
+    chooseSubnet(smallDual, over, () => 0, given, families);
+  const nothing = subnet(undefined);
+  assert.deepEqual(choose(subnet('10.5.0.192/26'), [4, 6]), subnet('10.5.0.192/26', 'fd00:0:0:2::/64'));
+  assert.deepEqual(choose(subnet('10.5.0.192/26'), [4]), subnet('10.5.0.192/26'));
+  assert.deepEqual(
+    choose(subnet(undefined, 'fd00:0:0:9::/64'), [4]),
+    subnet('10.5.0.128/26', 'fd00:0:0:9::/64'),
+  );
+  assert.deepEqual(choose(nothing, [6]), subnet(undefined, 'fd00:0:0:2::/64'));
+  assert.equal(choose(nothing, [4, 6], [subnet(undefined, 'fd00::/59')]), undefined);
+  assert.deepEqual(choose(nothing, [4], [subnet(undefined, 'fd00::/59')]), subnet('10.5.0.64/26'));
 });
 
 test('the number of hosts is what the scarcer family allows', () => {

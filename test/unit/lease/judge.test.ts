@@ -57,6 +57,15 @@ const cases: ReadonlyArray<readonly [string, typeof dual, Lease, string | RegExp
     lease('10.2.5.0/24', '192.168.3.5', '2001:db8::4'),
     /our own address 2001:db8::4/,
   ],
+  [
+    'no address of a host in IPv6',
+    dual,
+    lease('10.2.5.0/24', '192.168.3.5', '::1'),
+    /which is no address of a host/,
+  ],
+  ['our IPv6 address where IPv6 is off', ipv4, lease('10.2.5.0/24', '192.168.3.5', '2001:db8::4'), 'ok'],
+  ['no address of a host in IPv6 where it is off', ipv4, lease('10.2.5.0/24', '192.168.3.5', '::1'), 'ok'],
+  ['our IPv4 address where IPv4 is off', ipv6, lease('&fd00:2:0:5::/64', '192.168.3.4', '2001:db8::5'), 'ok'],
 ];
 
 for (const [what, config, peer, expected] of cases) {

@@ -19,7 +19,7 @@ test('keys are written and read as flannel writes them', () => {
     ['255.255.255.252-30', subnet('255.255.255.252/30')],
     ['10.5.1.0-24&fc00:0:0:1::-64', subnet('10.5.1.0/24', 'fc00:0:0:1::/64')],
     ['10.5.1.0-24&fd00::8-126', subnet('10.5.1.0/24', 'fd00::8/126')],
-    ['0.0.0.0-0&fd00:12:13::-56', subnet(undefined, 'fd00:12:13::/56')],
+    ['fd00:12:13::-56', subnet(undefined, 'fd00:12:13::/56')],
   ] as const;
   for (const [key, expected] of cases) {
     assert.deepEqual(parseSubnetKey(key), expected, key);
@@ -70,7 +70,9 @@ test('what is no canonical key is no key', () => {
     '10.12.13.0-24&fd00::-64x',
     '10.12.13.0-24&10.12.14.0-24',
     '10.12.13.0-24&fd00::-64&fd00::-64',
-    'fd00::-64',
+    'fd00::-64&',
+    'fd00::-64&fd00::-64',
+    '0.0.0.0-0&fd00::-64',
     'fd00::-64&10.12.13.0-24',
     '&fd00::-64',
     '0.0.0.0-0&',

@@ -70,25 +70,30 @@ test('a byte order mark is no part of the value', () => {
 
 const keys = fc.constantFrom('config', 'subnets/a', 'subnets/b', 'subnets/10.12.13.0-24&fd00:12:13::-56');
 
+const operations = fc.constantFrom('put' as const, 'move' as const, 'delete' as const);
+
 /** A journal from random operations, as an engine writes it. */
 const journals: fc.Arbitrary<Journal> = fc
-  .tuple(fc.bigInt({ min: 0n, max: 1000n }), fc.array(fc.tuple(keys, fc.boolean(), values, dates)))
-  .map(([base, operations]) => ({
+  .tuple(fc.bigInt({ min: 0n, max: 1000n }), fc.array(fc.tuple(keys, operations, values, dates)))
+  .map(([base, all]) => ({
     header: { id: 'one', base },
     checkpoint: [],
-    changes: operations.map(([key, isPut, value, expiresAtMs], index): Change => {
+    changes: all.map(([key, operation, value, expiresAtMs], index): Change => {
       const revision = base + BigInt(index) + 1n;
-      if (!isPut) return { type: 'delete', key, revision };
-      const entry = { key, value, revision, permanent: expiresAtMs === undefined };
-      return { type: 'put', entry, expiresAtMs };
+      if (operation === 'delete') return { type: 'delete', key, revision };
+      const stored = { entry: { key, value, revision, permanent: expiresAtMs === undefined }, expiresAtMs };
+      return operation === 'put'
+        ? { type: 'put', ...stored }
+        : { type: 'move', from: `${key}-before`, ...stored };
     }),
   }));
 
 function replay(journal: Journal): Map<string, StoredEntry['entry']> {
   const entries = new Map(journal.checkpoint.map(({ entry }) => [entry.key, entry]));
   for (const change of journal.changes) {
-    if (change.type === 'put') entries.set(change.entry.key, change.entry);
-    else entries.delete(change.key);
+    if (change.type === 'delete') entries.delete(change.key);
+    else entries.set(change.entry.key, change.entry);
+    if (change.type === 'move') entries.delete(change.from);
   }
   return entries;
 }

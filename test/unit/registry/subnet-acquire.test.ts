@@ -47,6 +47,7 @@ function bound(registry: Registry): Registry {
     list: (...args) => registry.list(...args),
     put: (...args) => registry.put(...args),
     delete: (...args) => registry.delete(...args),
+    move: (...args) => registry.move(...args),
     watch: (...args) => registry.watch(...args),
     close: () => registry.close(),
   };
@@ -186,26 +187,6 @@ for (const [how, { taken, previous, says }] of Object.entries(unusable)) {
     assert.match(warnings(host).join(), says);
   });
 }
-
-test('a previous IPv6 subnet that is taken is not leased either', async () => {
-  const host = createHost();
-  const config = configOf({ Network: '10.2.0.0/16', EnableIPv6: true, IPv6Network: 'fd00:2::/48' });
-  await host.registry.put('subnets/10.2.5.0-24&fd00:2:0:7::-64', formatLeaseAttrs(attrsOf('192.168.3.9')));
-  const own = await acquire(host, { config, previousSubnet: subnetOf('10.2.9.0/24', 'fd00:2:0:7::/64') });
-  assert.equal(own.how, 'new');
-  assert.notEqual(own.lease.subnet.ipv6, 'fd00:2:0:7::/64');
-});
-
-test('IPv6 switched on beside IPv4-only leases gives both families to a host, and harms no other', async () => {
-  const host = createHost();
-  const config = configOf({ Network: '10.2.0.0/16', EnableIPv6: true, IPv6Network: 'fd00:2::/48' });
-  await write(host, '10.2.3.0/24', us, day);
-  await write(host, '10.2.4.0/24', '192.168.3.4', day);
-  const own = await acquire(host, { config });
-  assert.ok(own.lease.subnet.ipv4 !== undefined && own.lease.subnet.ipv6 !== undefined);
-  assert.notEqual(own.lease.subnet.ipv4, '10.2.4.0/24');
-  assert.deepEqual(await keys(host), ['subnets/10.2.4.0-24', own.key].sort());
-});
 
 test('stray keys and malformed values are one warning each, and their subnets are not given out', async () => {
   const host = createHost();

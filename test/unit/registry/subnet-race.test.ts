@@ -6,6 +6,7 @@ import { parseIp } from '../../../src/base/ip.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { fitsConfig } from '../../../src/lease/allocation.ts';
 import { subnetsOverlap } from '../../../src/lease/judge.ts';
+import { formatLeaseAttrs } from '../../../src/lease/lease-attrs.ts';
 import type { NetworkConfig } from '../../../src/lease/network-config.ts';
 import { MemoryStore, openMemoryRegistry } from '../../../src/registry/memory.ts';
 import type { OwnLease } from '../../../src/registry/own-lease.ts';
@@ -21,6 +22,8 @@ async function startTogether(
     readonly hosts: number;
     readonly config: NetworkConfig;
     readonly randomOf: (host: number) => () => number;
+    /** Writes what a host has in the registry before. */
+    readonly prepare?: (store: MemoryStore, host: number) => void;
   },
 ): Promise<{
   readonly leases: readonly OwnLease[];
@@ -33,13 +36,14 @@ async function startTogether(
   const countPut = (): void => {
     puts++;
   };
+  for (let host = 0; host < options.hosts; host++) options.prepare?.(store, host);
   const starting = Array.from({ length: options.hosts }, async (_, host) => {
     const registry = shuffled(scheduler, openMemoryRegistry({ clock, store }), countPut);
     const random = options.randomOf(host);
     const publicIp = `192.168.3.${host + 1}`;
     return await createSubnetManager({ registry, clock, random, log: silentLog }).acquireLease({
       publicIp: parseIp(publicIp),
-      publicIpv6: undefined,
+      publicIpv6: parseIp(`2001:db8::${host + 1}`),
       config: options.config,
       attrsFor: () => attrsOf(publicIp),
     });
@@ -65,6 +69,7 @@ function shuffled(scheduler: fc.Scheduler, registry: Registry, countPut: () => v
       return late(() => registry.put(key, value, options));
     },
     delete: (key, options) => late(() => registry.delete(key, options)),
+    move: (from, to, value, options) => late(() => registry.move(from, to, value, options)),
     watch: (prefix, options) => registry.watch(prefix, options),
     close: () => registry.close(),
   };
@@ -135,6 +140,37 @@ test('dual-stack hosts, whose keys can differ while one family is the same, shar
       const random = (): number => seed.next().value;
       const { leases, keys } = await startTogether(scheduler, { hosts: 8, config, randomOf: () => random });
       assertDisjoint(config, leases, keys);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('hosts that add IPv6 to their leases at one instant keep their IPv4 subnets, and share no address', async () => {
+  const dual = configOf({
+    Network: '10.2.0.0/16',
+    SubnetMax: '10.2.24.0',
+    EnableIPv6: true,
+    IPv6Network: 'fd00:2::/48',
+    IPv6SubnetMax: 'fd00:2:0:8::',
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), seeds, async (scheduler, seed) => {
+      const before = new Map<string, string>();
+      const { leases, keys } = await startTogether(scheduler, {
+        hosts: 8,
+        config: dual,
+        randomOf: () => () => seed.next().value,
+        prepare: (store, host) => {
+          const key = `subnets/10.2.${host + 3}.0-24`;
+          before.set(`192.168.3.${host + 1}`, `10.2.${host + 3}.0/24`);
+          store.put(key, formatLeaseAttrs(attrsOf(`192.168.3.${host + 1}`)), 86_400);
+        },
+      });
+      assertDisjoint(dual, leases, keys);
+      for (const { lease } of leases) {
+        assert.equal(lease.subnet.ipv4, before.get(lease.attrs.publicIp ?? ''));
+        assert.notEqual(lease.subnet.ipv6, undefined);
+      }
     }),
     { numRuns: 50 },
   );

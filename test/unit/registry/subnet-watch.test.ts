@@ -51,7 +51,7 @@ function outline(event: WatchedLease): string {
     case 'put':
       return `put ${show(event.lease)}`;
     case 'removed':
-      return `removed ${describeSubnet(event.subnet)}`;
+      return `removed ${describeSubnet(event.subnet)}${event.replacedBy ? `, replaced by ${show(event.replacedBy)}` : ''}`;
     case 'own':
       return `own ${event.lease?.attrs.publicIp}`;
     case 'refused':

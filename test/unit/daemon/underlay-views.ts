@@ -1,0 +1,61 @@
+/** A host with one interface, as the choice of interfaces sees it. */
+import { parseIp } from '../../../src/base/ip.ts';
+import { parsePrefix, prefixContains } from '../../../src/base/prefix.ts';
+import type { UnderlayView } from '../../../src/daemon/external-interface.ts';
+import type { InterfaceChoice } from '../../../src/daemon/options.ts';
+import type { Address, AddressFlags } from '../../../src/wire/address.ts';
+import type { Link } from '../../../src/wire/link.ts';
+
+export function choiceOf(choice: Partial<InterfaceChoice> = {}): InterfaceChoice {
+  return {
+    iface: [],
+    ifaceRegex: [],
+    ifaceCanReach: undefined,
+    publicIp: undefined,
+    publicIpv6: undefined,
+    ...choice,
+  };
+}
+
+const linkLocal = parsePrefix('fe80::/10');
+
+/** On interface 2. */
+export function address(text: string, flags: Partial<AddressFlags> = {}): Address {
+  const local = parseIp(text);
+  return {
+    dev: 2,
+    local,
+    prefixLength: 24,
+    scope: text.includes(':') && prefixContains(linkLocal, local) ? 'link' : 'global',
+    flags: { secondary: false, deprecated: false, permanent: true, tentative: false, ...flags },
+  };
+}
+
+/** The default routes lead over eth0, which has these addresses. */
+export function viewOf(...addresses: readonly Address[]): UnderlayView {
+  return {
+    links: [linkNamed('eth0', 2), linkNamed('eth1', 3)],
+    addresses,
+    routes: ['0.0.0.0/0', '::/0'].map(dst => ({ dst: parsePrefix(dst), dev: 2, type: 'unicast' as const })),
+    routeTo: async () => undefined,
+  };
+}
+
+function linkNamed(name: string, index: number): Link {
+  return {
+    index,
+    name,
+    kind: { kind: 'none' },
+    mac: undefined,
+    mtuBytes: 1500,
+    txQueueLength: 0,
+    up: true,
+    carrier: true,
+    loopback: false,
+    pointToPoint: false,
+    master: undefined,
+    parent: undefined,
+    parentNetnsId: undefined,
+    alias: undefined,
+  };
+}
