@@ -1,5 +1,7 @@
+import { WeftError } from '../base/errors.ts';
 import type { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
+import { makePersistentTun } from '../sys/tun.ts';
 import {
   decodeLink,
   isBridgePortMessage,
@@ -12,6 +14,7 @@ import {
   linkGet,
   linkSet,
 } from '../wire/link.ts';
+import type { Tun } from '../wire/link-kind.ts';
 import type { NetlinkMessage, NetlinkRequest } from '../wire/netlink.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 import { list } from './verbs.ts';
@@ -19,8 +22,9 @@ import { list } from './verbs.ts';
 export interface LinkVerbs {
   /**
    * `ip link add NAME ... type KIND ...`. An alias is set by a second request, and not at all on a link that goes
-   * into another namespace.
-   * @throws NetlinkError
+   * into another namespace. A TUN or TAP device is made through /dev/net/tun in the socket's namespace, persistent, and
+   * set up by a second request; one that is there already, attached to or not, is only set up.
+   * @throws NetlinkError, WeftError `tun-unavailable`, `tun-kind`
    */
   add(socket: NetlinkSocket, spec: LinkSpec): Promise<void>;
   /**
@@ -38,7 +42,7 @@ export interface LinkVerbs {
   /** RTM_NEWLINK and RTM_DELLINK from a monitor; undefined for notices of bridge ports. */
   decode(message: NetlinkMessage): Link | undefined;
   readonly requests: {
-    /** The kernel ignores `alias` here: it wants a second request. */
+    /** The kernel ignores `alias` here: it wants a second request. For all kinds but TUN, which no request makes. */
     add(spec: LinkSpec): NetlinkRequest;
     set(link: IfIndex | Pick<Link, 'index' | 'name'>, spec: LinkSpec): NetlinkRequest;
     delete(link: Pick<Link, 'index' | 'name'>): NetlinkRequest;
@@ -46,7 +50,7 @@ export interface LinkVerbs {
 }
 
 /**
- * `ip link`, with VXLAN, veth and bridge as kinds:
+ * `ip link`, with VXLAN, veth, bridge and TUN as kinds:
  *
  *     await links.add(socket, {
  *       name: 'flannel.1', mtuBytes: 1450, up: true,
@@ -55,6 +59,10 @@ export interface LinkVerbs {
  */
 export const links: LinkVerbs = {
   async add(socket, spec) {
+    if (spec.kind?.kind === 'tun') {
+      await addTun(socket, spec, spec.kind);
+      return;
+    }
     await socket.request(linkAdd(spec));
     const { name, alias } = spec;
     if (alias === undefined) return;
@@ -74,3 +82,13 @@ export const links: LinkVerbs = {
   decode: message => (isBridgePortMessage(message) ? undefined : decodeLink(message)),
   requests: { add: linkAdd, set: linkSet, delete: linkDelete },
 };
+
+/** Not to be made by rtnetlink (drivers/net/tun.c tun_validate: "tun/tap creation via rtnetlink is not supported"). */
+async function addTun(socket: NetlinkSocket, spec: LinkSpec, { mode }: Tun): Promise<void> {
+  const { name } = spec;
+  makePersistentTun({ name, mode }, socket.netns);
+  const link = await links.get(socket, name);
+  if (link === undefined) throw new WeftError('device-missing', `the TUN device ${name} vanished at once`);
+  const { kind: _, ...settings } = spec;
+  await socket.request(linkSet(link, settings));
+}

@@ -46,6 +46,8 @@ function compareLinks(desired: LinkSpec<LinkName>, actual: LinkSpec<LinkName>): 
 
 /** What a VXLAN device is by birth (drivers/net/vxlan/vxlan_core.c vxlan_nl2conf refuses to change it). */
 const fixedVxlanFields = ['vni', 'port', 'gbp', 'l2miss'] as const;
+/** The rest is what the attached program asked for. */
+const fixedTunFields = ['mode', 'persistent'] as const;
 /** What can change while it runs, and packets with it; old kernels refuse some, then it is made anew. */
 const liveVxlanFields = ['dev', 'local', 'learning'] as const;
 
@@ -53,6 +55,7 @@ function compareKinds(desired: LinkKind<LinkName>, actual: LinkKind<LinkName> | 
   if (desired.kind !== actual?.kind) {
     return [{ field: 'kind', desired: desired.kind, actual: actual?.kind, fixed: true }];
   }
+  if (desired.kind === 'tun' && actual.kind === 'tun') return named(desired, actual, fixedTunFields, true);
   if (desired.kind !== 'vxlan' || actual.kind !== 'vxlan') return [];
   return [
     ...named(desired, actual, fixedVxlanFields, true),

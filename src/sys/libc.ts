@@ -18,6 +18,16 @@ const calls = {
   recv: libc.func('int64 recv(int fd, intptr_t bytes, size_t length, int flags)'),
   close: libc.func('int close(int fd)'),
   setns: libc.func('int setns(int fd, int type)'),
+  ioctl: libc.func('int ioctl(int fd, unsigned long request, void *argument)'),
+  ioctlNumber: libc.func('int ioctl(int fd, unsigned long request, intptr_t argument)'),
+  read: libc.func('int64 read(int fd, intptr_t bytes, size_t length)'),
+  write: libc.func('int64 write(int fd, intptr_t bytes, size_t length)'),
+  writev: libc.func('int64 writev(int fd, intptr_t pieces, int count)'),
+  poll: libc.func('int poll(intptr_t descriptors, unsigned long count, int timeoutMs)'),
+  recvmsg: libc.func('int64 recvmsg(int fd, intptr_t message, int flags)'),
+  sendmsg: libc.func('int64 sendmsg(int fd, intptr_t message, int flags)'),
+  recvmmsg: libc.func('int recvmmsg(int fd, intptr_t messages, uint32 count, int flags, intptr_t timeout)'),
+  sendmmsg: libc.func('int sendmmsg(int fd, intptr_t messages, uint32 count, int flags)'),
   strerror: libc.func('str strerror(int errno)'),
 };
 
@@ -86,6 +96,66 @@ export function sendDatagramTo(fd: number, bytes: Uint8Array, address: Uint8Arra
 /** @returns bytes received (the whole length with MSG_TRUNC), or -1 with {@link lastErrno} */
 export function receive(fd: number, pointer: number, length: number, flags: number): number {
   return Number(calls.recv(descriptor(fd), pointer, length, flags));
+}
+
+/** ioctl(2) with a structure. @throws WeftError `syscall-failed`, with `errno` */
+export function ioctl(fd: number, request: number, argument: Uint8Array): void {
+  check(calls.ioctl(descriptor(fd), request, argument), () => `ioctl(${fd}, 0x${request.toString(16)})`);
+}
+
+/** ioctl(2) with a number. @throws WeftError `syscall-failed`, with `errno` */
+export function ioctlNumber(fd: number, request: number, argument: number): void {
+  check(
+    calls.ioctlNumber(descriptor(fd), request, argument),
+    () => `ioctl(${fd}, 0x${request.toString(16)})`,
+  );
+}
+
+/*
+ * What a data path calls for each packet or batch: pointers are numbers, and a failure is -1 with {@link errnoNumber}.
+ */
+
+/** Errno of the call just made, without its name. */
+export function errnoNumber(): number {
+  return koffi.errno();
+}
+
+export function read(fd: number, pointer: number, length: number): number {
+  return Number(calls.read(descriptor(fd), pointer, length));
+}
+
+export function write(fd: number, pointer: number, length: number): number {
+  return Number(calls.write(descriptor(fd), pointer, length));
+}
+
+/** @param pieces where an array of `count` struct iovec lies */
+export function writev(fd: number, pieces: number, count: number): number {
+  return Number(calls.writev(descriptor(fd), pieces, count));
+}
+
+/** @param descriptors where an array of `count` struct pollfd lies */
+export function poll(descriptors: number, count: number, timeoutMs: number): number {
+  return calls.poll(descriptors, count, timeoutMs);
+}
+
+/** @param message where a struct msghdr lies */
+export function receiveMessage(fd: number, message: number, flags: number): number {
+  return Number(calls.recvmsg(descriptor(fd), message, flags));
+}
+
+/** @param message where a struct msghdr lies */
+export function sendMessage(fd: number, message: number, flags: number): number {
+  return Number(calls.sendmsg(descriptor(fd), message, flags));
+}
+
+/** @param messages where an array of `count` struct mmsghdr lies */
+export function receiveMessages(fd: number, messages: number, count: number, flags: number): number {
+  return calls.recvmmsg(descriptor(fd), messages, count, flags, 0);
+}
+
+/** @param messages where an array of `count` struct mmsghdr lies */
+export function sendMessages(fd: number, messages: number, count: number, flags: number): number {
+  return calls.sendmmsg(descriptor(fd), messages, count, flags);
 }
 
 /** @throws WeftError `syscall-failed` */

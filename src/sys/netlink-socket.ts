@@ -48,6 +48,8 @@ interface Operation {
 }
 
 export class NetlinkSocket implements Disposable {
+  /** Path of the network namespace that it is in; undefined: the process's own. */
+  readonly netns: string | undefined;
   readonly #endpoint: NetlinkEndpoint;
   #sequence = 0;
   #current: Operation | undefined;
@@ -55,6 +57,7 @@ export class NetlinkSocket implements Disposable {
   #closed = false;
 
   private constructor(options: NetlinkSocketOptions) {
+    this.netns = options.netns;
     this.#endpoint = NetlinkEndpoint.open(
       { netns: options.netns, receiveBufferBytes },
       {

@@ -2,15 +2,24 @@
 import { type IpAddress, ipToBytes } from '../base/ip.ts';
 import { deviceWords, onOff, pair, words } from './iproute2-words.ts';
 import type { LinkSpec } from './link.ts';
+import type { Tun } from './link-kind.ts';
 import type { Dev, Verb } from './rtnetlink.ts';
 import type { Vxlan } from './vxlan-link.ts';
 
 /** @param name the present name of a link that is changed or deleted, where `link` gives it another */
 export function linkCommand(verb: Verb, link: LinkSpec<Dev>, name: string = link.name): string {
   if (verb === 'delete') return `ip link delete ${name}`;
+  if (verb === 'add' && link.kind?.kind === 'tun') return tunCommand(link, link.kind);
   if (verb === 'add') return words('ip link add', name, ...settings(link), ...kindWords(link));
   const newName = name === link.name ? undefined : link.name;
   return words('ip link set', name, pair('name', newName), ...settings(link), ...kindWords(link));
+}
+
+/** Two lines in one: `ip tuntap` takes no settings. */
+function tunCommand(link: LinkSpec<Dev>, { mode }: Tun): string {
+  const make = `ip tuntap add dev ${link.name} mode ${mode}`;
+  const wanted = settings(link).filter(word => word !== undefined);
+  return wanted.length === 0 ? make : words(make, '&& ip link set', link.name, ...wanted);
 }
 
 function settings(link: LinkSpec<Dev>): Array<string | undefined> {
@@ -42,8 +51,9 @@ function kindWords({ kind }: LinkSpec<Dev>): Array<string | undefined> {
       ];
     case 'other':
       return [`type ${kind.name}`];
+    // Nothing of it can be changed.
     case 'tun':
-      return ['type tun'];
+      return [];
   }
 }
 

@@ -33,18 +33,21 @@ export interface Bridge {
   readonly vlanFiltering?: boolean | undefined;
 }
 
-/** A TUN or TAP device, read back; they are made through /dev/net/tun. */
+/**
+ * `ip tuntap add dev NAME mode tun`: a TUN or TAP device. rtnetlink tells of them and changes them, but they are made
+ * through /dev/net/tun. What is optional is only read back: it is what the program asked for that is, or was, attached.
+ */
 export interface Tun {
   readonly kind: 'tun';
   readonly mode: 'tun' | 'tap';
-  /** Outlives the descriptor that made it. */
+  /** Outlives the descriptor that made it. Only such are made here. */
   readonly persistent: boolean;
-  readonly multiQueue: boolean;
-  readonly vnetHeader: boolean;
+  readonly multiQueue?: boolean | undefined;
+  readonly vnetHeader?: boolean | undefined;
   /** A 4-byte header before each packet (absent with IFF_NO_PI). */
-  readonly packetInformation: boolean;
-  readonly owner: number | undefined;
-  readonly group: number | undefined;
+  readonly packetInformation?: boolean | undefined;
+  readonly owner?: number | undefined;
+  readonly group?: number | undefined;
 }
 
 const VETH_INFO_PEER = 1;
