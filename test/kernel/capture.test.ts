@@ -82,7 +82,7 @@ async function capture(scope: Scope, { netns, socket }: Side, device: string, li
     ifIndex,
     netns: netns.path,
     ...limits,
-    onFrame: ({ bytes, lengthBytes }) => void frames.push({ bytes: bytes.slice(), lengthBytes }),
+    onFrame: frame => void frames.push({ ...frame, bytes: frame.bytes.slice() }),
     onEnd: error => void ends.push(error),
   });
   scope.own(`capture on ${device}`, packetSocket);

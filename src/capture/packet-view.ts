@@ -1,0 +1,49 @@
+/** What becomes of each captured packet, from a link or a file: decoded, chosen, written, shown, counted. */
+import type { CapturedPacket } from '../wire/pcap-record.ts';
+import type { CaptureWriter } from './capture-writer.ts';
+import { OverlayDecoder, type OverlayPacket } from './overlay-packet.ts';
+import { isChosen, type PacketChoice } from './packet-choice.ts';
+
+export interface PacketViewOptions {
+  /** UDP ports of tunnels; may grow. */
+  readonly ports: readonly number[];
+  readonly choice: PacketChoice;
+  /** End after so many; 0: never. */
+  readonly count: number;
+  readonly writer: CaptureWriter | undefined;
+  show(packet: CapturedPacket, overlay: OverlayPacket): void;
+}
+
+export class PacketView {
+  readonly #options: PacketViewOptions;
+  readonly #decoder: OverlayDecoder;
+  #shown = 0;
+  #leftOut = 0;
+
+  constructor(options: PacketViewOptions) {
+    this.#options = options;
+    this.#decoder = new OverlayDecoder(options.ports);
+  }
+
+  get shown(): number {
+    return this.#shown;
+  }
+
+  /** Packets that are none of an overlay, or not chosen. */
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
+  take(packet: CapturedPacket): 'more' | 'enough' {
+    const { choice, count, writer, show } = this.#options;
+    const overlay = this.#decoder.decode(packet);
+    if (overlay === undefined || !isChosen(overlay, choice)) {
+      this.#leftOut++;
+      return 'more';
+    }
+    writer?.packet(packet);
+    show(packet, overlay);
+    this.#shown++;
+    return this.#shown === count ? 'enough' : 'more';
+  }
+}
