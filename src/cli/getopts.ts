@@ -1,4 +1,5 @@
 import { WeftError } from '../base/errors.ts';
+import type { FlagTable } from './go-flags.ts';
 
 /** An option letter: whether a value belongs to it. */
 export type OptionLetters = Readonly<Record<string, 'switch' | 'value'>>;
@@ -29,4 +30,11 @@ export function parseGetopts(letters: OptionLetters, args: readonly string[]): R
     }
   }
   return found;
+}
+
+/** The letters of a table of flags whose names are letters. */
+export function lettersOf(table: FlagTable): OptionLetters {
+  return Object.fromEntries(
+    Object.entries(table).map(([letter, { kind }]) => [letter, kind === 'bool' ? 'switch' : 'value']),
+  );
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { WeftError } from '../base/errors.ts';
-import { type CommandHelp, renderCommandHelp } from './command-help.ts';
+import type { CommandHelp } from './command-help.ts';
+import { explainOwn, wordsOf } from './describe.ts';
 import { isUsageError } from './report.ts';
 
 /**
@@ -18,14 +19,14 @@ export function registerWithOwnArguments(
     .summary(help.summary)
     .argument('[arguments...]')
     .helpOption(false)
-    .action((args: readonly string[]) => action(args).catch(error => pointToHelp(error, help)));
+    .action((args: readonly string[]) => action(args).catch(error => pointToHelp(error, command)));
   command.parseOptions = args => ({ operands: [...args], unknown: [] });
-  command.helpInformation = () => `${renderCommandHelp(help)}\n`;
+  explainOwn(command, help);
 }
 
 /** Whoever asked wrongly is told where it says how to ask. */
-function pointToHelp(error: unknown, { usage }: CommandHelp): never {
+function pointToHelp(error: unknown, command: Command): never {
   if (!isUsageError(error) || error.remedy !== undefined) throw error;
-  const remedy = `\`${usage.replace(/ [[A-Z].*/, '')} -h\` shows how it is used`;
+  const remedy = `\`${wordsOf(command).join(' ')} -h\` shows how it is used`;
   throw new WeftError(error.code, error.message, { cause: error, remedy });
 }

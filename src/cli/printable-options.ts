@@ -9,14 +9,26 @@ const hidden = '***';
  */
 export function printableOptions(options: RunOptions): Readonly<Record<string, unknown>> {
   // The endpoints are among the registry's options, where passwords in them are hidden.
-  const { registry, registryEndpoints: _, ifaceRegex, healthz, ...plain } = options;
+  const { registry, several, registryEndpoints: _, ifaceRegex, healthz, ...plain } = options;
   const shown: Record<string, unknown> = {
     ...printableRegistry(registry),
     ...plain,
+    ...printableNetworks(several),
     ifaceRegex: ifaceRegex.map(String),
     healthz: healthz === undefined ? undefined : `${healthz.ip}:${healthz.port}`,
   };
   return Object.fromEntries(Object.entries(shown).filter(([, value]) => !isEmpty(value)));
+}
+
+function printableNetworks(several: RunOptions['several']): Record<string, unknown> {
+  if (several === undefined) return {};
+  const { networks, subnetDir, allowed } = several;
+  return {
+    networks: networks.map(({ name, netns }) => (netns === undefined ? name : `${name}@${netns}`)),
+    subnetDir,
+    networksAllow: allowed.map(pair => pair.join(':')),
+    subnetFile: '',
+  };
 }
 
 function printableRegistry(registry: RegistryOptions): Record<string, unknown> {

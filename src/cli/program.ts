@@ -1,10 +1,12 @@
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
 import { WeftError } from '../base/errors.ts';
-import { renderExamples } from './command-help.ts';
+import { wantsColour } from './colour.ts';
+import { describeCommand, type Explanation, explain, wordsOf } from './describe.ts';
+import type { CommandDescription } from './description.ts';
+import { renderHelpFor } from './help-text.ts';
 import { reportError } from './report.ts';
 import { weftVersion } from './version.ts';
-import { columns } from './wrap.ts';
 
 /** What each file in commands/ exports. */
 export interface CommandModule {
@@ -18,16 +20,12 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   config: () => import('./commands/config.ts'),
   'docker-opts': () => import('./commands/docker-opts.ts'),
   cleanup: () => import('./commands/cleanup.ts'),
+  capture: () => import('./commands/capture.ts'),
   lab: () => import('./commands/lab.ts'),
+  completion: () => import('./commands/completion.ts'),
+  help: () => import('./commands/help.ts'),
   version: () => import('./commands/version.ts'),
 };
-
-const examples = [
-  ['weft lab demo', 'two hosts on this machine, and a ping between their containers'],
-  ['weft config put net.json', 'say once what network there shall be'],
-  ['weft run -iface eth0', 'join it; on every host, as root'],
-  ['weft docker-opts', 'give Docker the subnet of this host'],
-] as const;
 
 /**
  * Runs one command line and sets the process's exit code: 0 done, 1 failed, 2 asked wrongly.
@@ -36,39 +34,97 @@ const examples = [
 export async function main(args: readonly string[]): Promise<void> {
   process.on('uncaughtException', fail);
   process.stdout.on('error', endQuietlyOnClosedPipe);
+  if (args[0] === completionRequest) return await answerCompletion(args.slice(1));
   try {
     const program = await createProgram(args);
-    await program.parseAsync(args, { from: 'user' });
+    const parsed = program.parseAsync(args, { from: 'user' });
+    await parsed.catch(error => endAsCommander(error, program, args));
   } catch (error) {
-    if (error instanceof CommanderError) endAsCommander(error);
-    else reportError(error);
+    reportError(error);
+  }
+}
+
+/** All that there is to know of Weft's commands. */
+export async function describeWeft(): Promise<CommandDescription> {
+  return describeCommand(await createProgram([]));
+}
+
+/** What a shell asks when somebody presses Tab: not for people, so in no help. */
+const completionRequest = '__complete';
+
+/** Whatever goes wrong, a shell's prompt is no place to say it. */
+async function answerCompletion(words: readonly string[]): Promise<void> {
+  try {
+    const [{ answer }, program] = await Promise.all([
+      import('./completion-answer.ts'),
+      createProgram(words.slice(0, -1)),
+    ]);
+    process.stdout.write(await answer(describeCommand(program), words));
+  } catch {
+    process.exitCode = 1;
   }
 }
 
 async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('weft')
-    .description(
-      'A container network fabric: every host leases a subnet, every container reaches every other.',
-    )
+    .description('containers on different hosts, one network')
     .version(weftVersion(), '--version', 'print the version')
-    .helpOption('-h, --help', 'print this help, or that of a command')
-    .configureOutput({ outputError() {}, getOutHelpWidth: () => columns, getErrHelpWidth: () => columns })
-    .configureHelp({ subcommandTerm: command => command.name() })
-    .addHelpText('after', `\n${renderExamples(examples)}`)
+    .helpOption('-h, --help', 'print this help')
+    .configureOutput({
+      outputError() {},
+      getOutHasColors: () => wantsColour(process.stdout),
+      getErrHasColors: () => wantsColour(process.stderr),
+    })
+    .helpCommand(false)
     .enablePositionalOptions()
     .exitOverride();
+  explain(program, explanation);
   for (const load of wanted(args)) (await load()).register(program);
+  for (const command of withAllBelow(program)) {
+    command.helpInformation = context => {
+      const stream = context?.error === true ? process.stderr : process.stdout;
+      return `${renderHelpFor(describeCommand(command), stream)}\n`;
+    };
+  }
   return program;
 }
 
+/** Those that a command line needs: the one that it names, or all of them. */
 function wanted(args: readonly string[]): ReadonlyArray<() => Promise<CommandModule>> {
-  const name = args[0] ?? '';
-  const called = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  return called === undefined ? Object.values(commands) : [called];
+  const names = wantedNames(args);
+  return Object.entries(commands).flatMap(([name, load]) => (names.includes(name) ? [load] : []));
 }
 
-/** Commander throws when it is done, too: exit code 0 after help and version. */
-function endAsCommander(error: CommanderError): void {
+function wantedNames([name = '', ...rest]: readonly string[]): readonly string[] {
+  if (name === 'help') return ['help', ...wantedNames(rest)];
+  return Object.hasOwn(commands, name) ? [name] : Object.keys(commands);
+}
+
+const explanation: Explanation = {
+  about: [
+    'Every host leases a subnet out of one network, and every container reaches every other by its own address.',
+  ],
+  examples: [
+    ['weft lab demo', 'two hosts on this machine, and a ping between their containers'],
+    ['weft config put net.json', 'say once what network there shall be'],
+    ['weft run -iface eth0', 'join it; on every host, as root'],
+    ['weft docker-opts', 'give Docker the subnet of this host'],
+  ],
+  environment: [
+    ['FLANNELD_*', 'stand for flags that are not given, as FLANNELD_ETCD_ENDPOINTS for -etcd-endpoints'],
+    ['NO_COLOR', 'when set, nothing is coloured'],
+    [
+      'FORCE_COLOR, CLICOLOR_FORCE',
+      'when 1, output is coloured where it is no terminal, too; a log in a file is not',
+    ],
+    ['CLICOLOR', 'when 0, nothing is coloured on a terminal either'],
+    ['WEFT_DEBUG', 'when 1, errors show their stack traces'],
+  ],
+};
+
+/** Commander throws when it is done, too: exit code 0 after help and version. Passes on what is not commander's. */
+function endAsCommander(error: unknown, program: Command, args: readonly string[]): void {
+  if (!(error instanceof CommanderError)) throw error;
   if (error.exitCode === 0) return;
   if (error.code === 'commander.help') {
     process.exitCode = 2;
@@ -77,7 +133,22 @@ function endAsCommander(error: CommanderError): void {
   const message = error.message
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (.*)\?\)$/, '; did you mean $1?');
-  reportError(new WeftError('usage', message, { remedy: '`weft --help` lists the commands' }));
+  throw new WeftError('usage', message, { remedy: remedyFor(calledIn(program, args)) });
+}
+
+/** The command that a command line names, as far as it does. */
+function calledIn(command: Command, args: readonly string[]): Command {
+  const next = command.commands.find(below => below.name() === args[0]);
+  return next === undefined ? command : calledIn(next, args.slice(1));
+}
+
+function remedyFor(command: Command): string {
+  const shows = command.commands.length > 0 ? 'lists the commands' : 'shows how it is used';
+  return `\`${wordsOf(command).join(' ')} --help\` ${shows}`;
+}
+
+function withAllBelow(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withAllBelow)];
 }
 
 function fail(error: unknown): void {

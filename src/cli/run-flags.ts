@@ -9,7 +9,7 @@ export const runFlags = {
   ...registryFlags,
   iface: {
     kind: 'strings',
-    placeholder: 'NAME|IP',
+    placeholder: 'IFACE|IP',
     help: 'interface that carries traffic between hosts, tried in the order given',
   },
   'iface-regex': {
@@ -40,6 +40,23 @@ export const runFlags = {
     default: '/run/flannel/subnet.env',
     placeholder: 'PATH',
     help: "file for this host's subnet and MTU, written when the network works",
+  },
+  networks: {
+    kind: 'string',
+    default: '',
+    placeholder: 'NAME[@NETNS],...',
+    help: 'serve several networks, each with its own <prefix>/NAME/config; with @NETNS its device lives in that network namespace (a name of /run/netns, or a path)',
+  },
+  'subnet-dir': {
+    kind: 'string',
+    default: '/run/flannel/networks',
+    placeholder: 'PATH',
+    help: 'with -networks: folder of the subnet files, NAME.env',
+  },
+  'networks-allow': {
+    kind: 'strings',
+    placeholder: 'NAME:NAME',
+    help: 'with -networks: these two may send each other packets, where they are in one namespace; all others may not',
   },
   'subnet-lease-renew-margin': {
     kind: 'int',

@@ -1,16 +1,19 @@
 import { WeftError } from '../base/errors.ts';
 import { type Family, familyOf, type IpAddress, tryParseIp } from '../base/ip.ts';
 import { type Prefix, tryParsePrefix } from '../base/prefix.ts';
-import type { DaemonOptions } from '../daemon/options.ts';
+import type { DaemonOptions, SeveralNetworks } from '../daemon/options.ts';
 import { applyEnvironment, type Environment, misspeltVariables } from './flag-environment.ts';
 import { type FlagValues, type ParsedFlags, parseFlags } from './go-flags.ts';
 import type { LogFormat } from './log.ts';
+import { severalNetworksOf, unusedNetworkFlags } from './networks-flag.ts';
 import { type RegistryOptions, registryOptionsOf } from './registry-flags.ts';
 import { runFlags } from './run-flags.ts';
 
 /** What the operator asked of `weft run`, checked. */
 export interface RunOptions extends DaemonOptions {
   readonly registry: RegistryOptions;
+  /** Undefined: one network, as in flannel. */
+  readonly several: SeveralNetworks | undefined;
   readonly logFormat: LogFormat;
   /** klog's -v: 0 is normal. */
   readonly verbosity: number;
@@ -37,7 +40,12 @@ export function readRunOptions(args: readonly string[], environment: Environment
   return {
     action: 'run',
     options: runOptionsOf(values, environment),
-    warnings: [...warnings, ...misspeltVariables(runFlags, environment), ...ignoredArguments(parsed)],
+    warnings: [
+      ...warnings,
+      ...unusedNetworkFlags(values),
+      ...misspeltVariables(runFlags, environment),
+      ...ignoredArguments(parsed),
+    ],
   };
 }
 
@@ -48,6 +56,7 @@ function runOptionsOf(values: RunValues, environment: Environment): RunOptions {
   const port = inRange('healthz-port', values['healthz-port'], 0, 65535);
   return {
     registry,
+    several: severalNetworksOf(values),
     registryEndpoints: registry.type === 'etcd' ? registry.endpoints : [],
     iface: values.iface,
     ifaceRegex: values['iface-regex'].map(text => regex('iface-regex', text)),

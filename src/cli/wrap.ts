@@ -1,7 +1,14 @@
 /** No line of output is longer, unless it holds a single longer word. */
 export const columns = 100;
 
+/** How wide text for a stream is: as its terminal, within reason; elsewhere as most terminals are. */
+export function columnsOf({ columns: terminal = 80 }: { readonly columns?: number | undefined }): number {
+  return Math.min(columns, Math.max(40, terminal));
+}
+
 export interface WrapOptions {
+  /** {@link columns} unless given. */
+  readonly width?: number | undefined;
   /** Spaces before the first line. */
   readonly indent?: number | undefined;
   /** Spaces before every further line. */
@@ -9,16 +16,16 @@ export interface WrapOptions {
 }
 
 /**
- * Breaks each line of `text` between words so that it fits {@link columns}; words longer than a line, such as
+ * Breaks each line of `text` between words so that it fits the width; words longer than a line, such as
  * addresses and paths, stay whole.
  */
-export function wrap(text: string, { indent = 0, hanging = 0 }: WrapOptions = {}): string {
+export function wrap(text: string, { width = columns, indent = 0, hanging = 0 }: WrapOptions = {}): string {
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
     let line = ' '.repeat(lines.length === 0 ? indent : hanging);
     let empty = true;
     for (const word of paragraph.split(' ')) {
-      if (!empty && line.length + 1 + word.length > columns) {
+      if (!empty && line.length + 1 + word.length > width) {
         lines.push(line);
         line = ' '.repeat(hanging) + word;
       } else {

@@ -13,11 +13,11 @@ import { createSubnetManager } from '../registry/subnet-manager.ts';
 import { systemClock } from '../sys/clock.ts';
 import { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { type Readiness, serveHealth } from './health.ts';
-import { InstanceLocks } from './instance-lock.ts';
-import { joinNetwork } from './join.ts';
+import { liveInNetwork } from './network-life.ts';
+import { placeOnUnderlay } from './network-place.ts';
 import type { DaemonOptions } from './options.ts';
 import { requireCapabilities } from './preflight.ts';
-import { NetworkService } from './serve.ts';
+import type { NetworkService } from './serve.ts';
 
 export interface DaemonTools {
   /** Opened by the caller, who closes it. */
@@ -31,7 +31,7 @@ export interface DaemonTools {
 
 /**
  * Runs until the signal aborts; resolves with the exit code.
- * @throws WeftError when the host cannot join: see {@link joinNetwork} and preflight.ts
+ * @throws WeftError when the host cannot join: see {@link liveInNetwork} and preflight.ts
  */
 export async function runDaemon(
   options: DaemonOptions,
@@ -53,14 +53,12 @@ export async function runDaemon(
     const socket = scope.own('netlink socket', NetlinkSocket.open());
     const tools = { log, signal: ending, clock: systemClock, random: Math.random };
     const manager = createSubnetManager({ registry, ...tools });
-    const locks = scope.own('instance locks', new InstanceLocks());
-    const all = { ...tools, socket, manager, locks };
-    const { membership, own } = await joinNetwork(options, all);
-    const service = new NetworkService(options, all, membership, own);
-    readiness = () => service.readiness();
-    joined = true;
-    reload = () => service.reload();
-    await service.run(options.renewMarginMinutes * 60);
+    const onJoined = (service: NetworkService): void => {
+      readiness = () => service.readiness();
+      joined = true;
+      reload = () => service.reload();
+    };
+    await liveInNetwork(options, { ...tools, manager, place: placeOnUnderlay(socket), onJoined });
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {

@@ -26,9 +26,15 @@ export function acquireInstanceLock(name: string): InstanceLock {
   });
 }
 
-/** The locks of the devices that this daemon has in hand. */
+/** The locks of the devices that this daemon has in hand for one network. */
 export class InstanceLocks {
+  readonly #inside: Inside;
   readonly #held = new Map<string, InstanceLock>();
+
+  /** @param inside acts in the network namespace of the devices, to which names of locks belong */
+  constructor(inside: Inside = act => act()) {
+    this.#inside = inside;
+  }
 
   /**
    * Holds the locks of exactly these devices; those held already are kept without a gap.
@@ -38,7 +44,11 @@ export class InstanceLocks {
     const fresh = new Map<string, InstanceLock>();
     try {
       for (const device of devices)
-        if (!this.#held.has(device)) fresh.set(device, acquireInstanceLock(device));
+        if (!this.#held.has(device))
+          fresh.set(
+            device,
+            this.#inside(() => acquireInstanceLock(device)),
+          );
     } catch (error) {
       for (const lock of fresh.values()) lock.close();
       throw error;
@@ -55,6 +65,8 @@ export class InstanceLocks {
     this.hold([]);
   }
 }
+
+type Inside = <T>(act: () => T) => T;
 
 function describeProcess(pid: number): string {
   const command = commandLine(pid);

@@ -1,6 +1,6 @@
 /** Joining the network: config, interface, lease. Whatever the registry cannot tell yet is waited for. */
 import { randomBytes } from 'node:crypto';
-import type { Backend } from '../backend/backend.ts';
+import type { Backend, ExternalInterface } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
 import { familiesOf, networksOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
@@ -24,16 +24,20 @@ import { readFileIfThere } from '../sys/files.ts';
 import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { mainTable } from '../wire/route.ts';
-import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
+import { runPostStartup, runPreStartup } from './extension-commands.ts';
+import type { ChosenInterface, UnderlayView } from './external-interface.ts';
 import { formerBackends, leftDevices } from './former-backends.ts';
 import { guardedOf } from './guarded.ts';
 import type { InstanceLocks } from './instance-lock.ts';
-import type { Membership } from './membership.ts';
+import { awaitInterface } from './interface-wait.ts';
+import { lockNames, locksOf, type Membership } from './membership.ts';
+import type { NetworkPlace } from './network-place.ts';
 import type { DaemonOptions } from './options.ts';
+import type { Guarded } from './peer-table.ts';
 import { requireVxlan } from './preflight.ts';
 
 export interface JoinTools {
-  readonly socket: NetlinkSocket;
+  readonly place: NetworkPlace;
   readonly manager: SubnetManager;
   readonly log: Log;
   readonly clock: Clock;
@@ -46,28 +50,49 @@ export async function joinNetwork(
   options: DaemonOptions,
   tools: JoinTools,
 ): Promise<{ readonly membership: Membership; readonly own: OwnLease }> {
-  const { manager, log } = tools;
+  const { manager, log, place } = tools;
   const { config, warnings } = await patiently(tools, 'the network config', signal =>
     manager.getConfig({ signal }),
   );
   const { backend, warnings: backendWarnings } = createBackend(config);
   for (const warning of [...warnings, ...backendWarnings]) log.warn({}, warning);
-  tools.locks.hold(backend.devices);
-  if (backend.type === 'vxlan') await requireVxlan(tools.socket);
-  const view = await readUnderlay(tools.socket);
-  const chosen = await chooseInterface(options, view, familiesOf(config));
-  const { external, publicIp, because } = chosen;
+  tools.locks.hold(lockNames(backend, config));
+  if (backend.type === 'vxlan') await requireVxlan(tools.place.underlay);
+  const read = (): Promise<UnderlayView> => readUnderlay(place.underlay);
+  const { chosen, view } = await awaitInterface(options, familiesOf(config), { ...tools, read });
+  const { publicIp, publicIpv6, because } = chosen;
+  const { external, guarded } = underlayFrom(place, chosen, view, config);
   log.info(
-    { interface: external.name, publicIp, mtu: external.mtuBytes, because },
+    { interface: external.name, publicIp, publicIpv6, mtu: external.mtuBytes, because },
     'chose the interface to the underlay',
   );
+  for (const { family, why, remedy } of chosen.missing) {
+    log.warn({ remedy }, `going without IPv${family} until that changes: ${why}`);
+  }
   const { own, existing, observed } = await acquire(options, tools, config, backend, chosen);
-  for (const warning of overlapWarnings(config, hostRoutes(view), own.lease.subnet)) log.warn({}, warning);
-  const guarded = guardedOf(view, external.name, networksOf(config));
+  if (backend.carrier?.type === 'commands') {
+    await runPostStartup(backend.carrier.commands, { config, lease: own.lease }, tools);
+  }
+  const around = place.below === undefined ? view : await readUnderlay(place.socket);
+  for (const warning of overlapWarnings(config, hostRoutes(around), own.lease.subnet)) log.warn({}, warning);
   const host = { config, external, lease: own.lease };
   const former = formerBackends({ backend, host }, { existing, observed });
-  tools.locks.hold([backend, ...former.map(one => one.backend)].flatMap(one => one.devices));
+  tools.locks.hold(locksOf({ backend, host, former }));
   return { own, membership: { guarded, backend, chosen, former, host } };
+}
+
+/**
+ * What the place makes of the underlay: from another namespace no host is on the link of its interface, and no route
+ * takes anything over there.
+ */
+export function underlayFrom(
+  { below }: NetworkPlace,
+  { external }: ChosenInterface,
+  view: UnderlayView,
+  config: NetworkConfig,
+): { readonly external: ExternalInterface; readonly guarded: readonly Guarded[] } {
+  if (below !== undefined) return { external: { ...external, routes: [] }, guarded: [] };
+  return { external, guarded: guardedOf(view, external.name, networksOf(config)) };
 }
 
 async function acquire(
@@ -77,13 +102,15 @@ async function acquire(
   backend: Backend,
   { external, publicIp, publicIpv6 }: ChosenInterface,
 ): Promise<{ readonly own: OwnLease; readonly existing: Lease | undefined; readonly observed: KernelState }> {
-  const { manager, socket, log } = tools;
+  const { manager, log, place } = tools;
   const previousSubnet = parseSubnetEnv(readFileIfThere(subnetFile) ?? '').subnet;
-  const { state: observed } = await snapshot(socket, [
-    ...backend.devices,
-    ...leftDevices(await links.list(socket)),
-  ]);
+  const left = leftDevices(await links.list(place.socket));
+  const devices = [...backend.devices, ...left];
+  const { state: observed } = await snapshot(place.socket, devices, [], place.below);
+  const startupOutput =
+    backend.carrier?.type === 'commands' ? await runPreStartup(backend.carrier.commands, tools) : undefined;
   const identity = {
+    startupOutput,
     external,
     publicIp,
     publicIpv6,
@@ -106,7 +133,7 @@ async function acquire(
   );
   const { subnet, permanent } = own.lease;
   log.info({ how: own.how, permanent, publicIp }, `leased ${describeSubnet(subnet)}`);
-  if (previousSubnet !== undefined && !sameSubnet(previousSubnet, subnet)) {
+  if (previousSubnet !== undefined && losesAddresses(previousSubnet, subnet)) {
     const change = `the subnet was ${describeSubnet(previousSubnet)} and is now ${describeSubnet(subnet)}`;
     log.warn({ subnetFile }, `${change}: restart Docker, running containers keep addresses of the old one`);
   }
@@ -170,6 +197,10 @@ function hostRoutes({ links: all, routes: table }: UnderlayView): Parameters<typ
   }));
 }
 
-function sameSubnet(one: Subnet, other: Subnet): boolean {
-  return one.ipv4 === other.ipv4 && one.ipv6 === other.ipv6;
+/** Not when a family has come. */
+function losesAddresses(before: Subnet, now: Subnet): boolean {
+  return (
+    (before.ipv4 !== undefined && before.ipv4 !== now.ipv4) ||
+    (before.ipv6 !== undefined && before.ipv6 !== now.ipv6)
+  );
 }

@@ -45,6 +45,8 @@ export class KernelMirror {
   readonly #options: MirrorOptions;
   readonly #desired: KernelState;
   readonly #names = new Map<IfIndex, LinkName>();
+  /** Of the namespace that our devices are made from, when that is another. */
+  #namesBelow: Map<IfIndex, LinkName> | undefined;
   /** Which devices of others, by number, were seen up or down. */
   readonly #up = new Map<IfIndex, boolean>();
   /** Numbers of our devices, whatever they are called now. */
@@ -60,9 +62,9 @@ export class KernelMirror {
     return this.#believed;
   }
 
-  /** Is there a device of this name? */
-  hasDevice(name: LinkName): boolean {
-    return [...this.#names.values()].includes(name);
+  /** Is there a device of this name to make ours on? */
+  hasLower(name: LinkName): boolean {
+    return [...(this.#namesBelow ?? this.#names).values()].includes(name);
   }
 
   /** The device of ours that has, or last had, this name. */
@@ -71,10 +73,12 @@ export class KernelMirror {
   }
 
   /** Takes a snapshot for all there is. */
-  take({ state, links }: Snapshot): void {
+  take({ state, links, below }: Snapshot): void {
     const { owns } = this.#options;
     this.#believed = new Map([...state].filter(([key, object]) => this.#desired.has(key) || owns(object)));
     this.#names.clear();
+    this.#namesBelow =
+      below && new Map([...below.values()].map(({ index, name }): [IfIndex, LinkName] => [index, name]));
     for (const link of links.values()) {
       this.#name(link);
       this.#sawUp('present', link);
@@ -104,13 +108,28 @@ export class KernelMirror {
     return this.#noticeObject(event.type, event.object);
   }
 
+  /** Takes a notice of the monitor of the namespace below: what ours are made on came, went, or has another name. */
+  noticeBelow(event: KernelEvent): Consequence {
+    if (event.type === 'overrun') return { type: 'stale', key: undefined };
+    const names = this.#namesBelow;
+    if (event.object.type !== 'link' || names === undefined) return nothing;
+    const { index, name } = event.object.value;
+    const known = names.get(index);
+    if (event.type === 'gone') names.delete(index);
+    else names.set(index, name);
+    if (event.type === 'present' && known === name) return nothing;
+    const concerned = [known, name].some(one => one !== undefined && this.#options.needs.includes(one));
+    return concerned ? { type: 'stale', key: undefined } : nothing;
+  }
+
   #noticeLink(type: 'present' | 'gone', link: Link): Consequence {
-    const { devices, needs } = this.#options;
+    const { devices } = this.#options;
+    const needs = this.#namesBelow === undefined ? this.#options.needs : [];
     const known = this.#names.get(link.index);
     if (type === 'gone') this.#names.delete(link.index);
     else this.#name(link);
     const renamed = known !== undefined && known !== link.name;
-    const object = modelOf({ type: 'link', value: link }, index => this.#nameOf(index));
+    const object = this.#modelOf({ type: 'link', value: link });
     const key = keyOf(object);
     const stale: Consequence = { type: 'stale', key };
     const wentUpOrDown = this.#sawUp(type, link);
@@ -129,7 +148,7 @@ export class KernelMirror {
   }
 
   #noticeObject(type: 'present' | 'gone', seen: MonitoredObject): Consequence {
-    const object = modelOf(seen, index => this.#nameOf(index));
+    const object = this.#modelOf(seen);
     const key = keyOf(object);
     const { owns } = this.#options;
     const wish = this.#desired.get(key);
@@ -170,11 +189,16 @@ export class KernelMirror {
     if (this.#options.devices.includes(name)) this.#ours.set(name, index);
   }
 
-  #nameOf(index: IfIndex): LinkName {
-    return this.#names.get(index) ?? `if${index}`;
+  #modelOf(object: MonitoredObject): KernelObject {
+    const [names, below] = [this.#names, this.#namesBelow];
+    return modelOf(object, nameIn(names), below && nameIn(below));
   }
 
   #forgetDevice(name: LinkName): void {
     for (const [key, object] of this.#believed) if (deviceOf(object) === name) this.#believed.delete(key);
   }
+}
+
+function nameIn(names: ReadonlyMap<IfIndex, LinkName>): (index: IfIndex) => LinkName {
+  return index => names.get(index) ?? `if${index}`;
 }

@@ -1,11 +1,13 @@
 /** This host as a member of the network, and how it changes while it lives. Nothing here does anything. */
-import type { Backend, Host, PeerPlan } from '../backend/backend.ts';
+import type { Backend, ExternalInterface, Host, PeerPlan } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
+import { networksOf } from '../backend/family.ts';
 import { hasCode, WeftError } from '../base/errors.ts';
 import type { Mac } from '../base/mac.ts';
 import { fitsConfig } from '../lease/allocation.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import type { Lease } from '../lease/lease.ts';
+import { keepAddresses } from '../lease/lease-attrs.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { type KernelObject, type LinkName, stateOf } from '../state/kernel-object.ts';
 import type { ChosenInterface } from './external-interface.ts';
@@ -46,6 +48,15 @@ export function devicesOf(membership: Pick<Membership, 'backend' | 'host' | 'for
   return [...new Set(backendsOf(membership).flatMap(({ backend }) => backend.devices))];
 }
 
+/** What two daemons would fight over: the devices, or without any the network itself. */
+export function lockNames({ devices, type }: Backend, config: NetworkConfig): readonly string[] {
+  return devices.length > 0 ? devices : [`${type} ${networksOf(config).join(' ')}`];
+}
+
+export function locksOf(membership: Pick<Membership, 'backend' | 'host' | 'former'>): string[] {
+  return backendsOf(membership).flatMap(({ backend, host }) => lockNames(backend, host.config));
+}
+
 /** What leads to a peer: by our backend, or by a former one as long as the peer publishes that. */
 export function planPeer(
   membership: Pick<Membership, 'backend' | 'host' | 'former'>,
@@ -73,10 +84,17 @@ export function withoutUnused(membership: Membership, peers: readonly Lease[]): 
  */
 export function overUnderlay(
   membership: Membership,
-  underlay: { readonly chosen: ChosenInterface; readonly guarded: readonly Guarded[] },
+  {
+    external,
+    ...underlay
+  }: {
+    readonly chosen: ChosenInterface;
+    readonly guarded: readonly Guarded[];
+    /** The chosen one as our devices see it. */
+    readonly external: ExternalInterface;
+  },
   randomMac: () => Mac,
 ): Membership {
-  const { external } = underlay.chosen;
   const { backend, host } = membership;
   const former = membership.former.map(one => ({ ...one, host: { ...one.host, external } }));
   return published({ ...underlay, former, backend, host: { ...host, external } }, randomMac);
@@ -124,7 +142,10 @@ function published(membership: Membership, randomMac: () => Mac): Membership {
   const { external, publicIp, publicIpv6 } = chosen;
   const observed = stateOf([]);
   const attrs = backend.attrs({ external, publicIp, publicIpv6, existing: host.lease, observed, randomMac });
-  return { ...membership, host: { ...host, lease: { ...host.lease, attrs } } };
+  return {
+    ...membership,
+    host: { ...host, lease: { ...host.lease, attrs: keepAddresses(attrs, host.lease) } },
+  };
 }
 
 function needsRestart(why: string): WeftError {

@@ -2,6 +2,7 @@ import type { Carrier } from '../backend/backend.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { CarrierService } from './carrier.ts';
+import { ExtensionCarrier } from './extension-carrier.ts';
 import type { Former } from './membership.ts';
 import { TunnelCarrier } from './tunnel-carrier.ts';
 
@@ -9,6 +10,8 @@ export interface CarrierTools {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Path of the network namespace of our devices; undefined: the daemon's own. */
+  readonly netns: string | undefined;
 }
 
 /** Starts what a backend needs in user space. */
@@ -21,6 +24,6 @@ export function openCarrier(
     case 'tunnel':
       return new TunnelCarrier({ ...tools, carrier, backend, host });
     case 'commands':
-      throw new Error('later');
+      return new ExtensionCarrier({ ...tools, commands: carrier.commands });
   }
 }

@@ -3,6 +3,10 @@ import type { Prefix } from '../base/prefix.ts';
 
 /** What the operator asked of the daemon, checked. */
 export interface DaemonOptions extends InterfaceChoice {
+  /** Name of the network among several of this host; undefined: it is the only one. */
+  readonly network?: string | undefined;
+  /** What it is called in the firewall when another daemon is beside it; rules of that name are left over. */
+  readonly formerNetwork?: string | undefined;
   /** The registry's endpoints, such as `http://10.0.0.1:2379`, whose addresses no peer's route may take over. */
   readonly registryEndpoints: readonly string[];
   /** Path of subnet.env. */
@@ -23,6 +27,21 @@ export interface DaemonOptions extends InterfaceChoice {
   readonly healthz: { readonly ip: string; readonly port: number } | undefined;
   /** $NOTIFY_SOCKET of sd_notify(3). */
   readonly notifySocket: string | undefined;
+}
+
+/** What the operator asked of a daemon of several networks, `-networks`. */
+export interface SeveralNetworks {
+  readonly networks: readonly NamedNetwork[];
+  /** Folder of the subnet files, `<name>.env`. */
+  readonly subnetDir: string;
+  /** Pairs of networks that may send each other packets. */
+  readonly allowed: ReadonlyArray<readonly [string, string]>;
+}
+
+export interface NamedNetwork {
+  readonly name: string;
+  /** Path of the network namespace of its devices; undefined: the daemon's own. */
+  readonly netns: string | undefined;
 }
 
 /** How to choose the interface to the underlay: the first hit in the order of these fields. */

@@ -44,7 +44,7 @@ export async function takeNameBack(socket: NetlinkSocket, link: Link, name: Link
 export function spareDevices(
   desired: KernelState,
   actual: KernelState,
-  hasDevice: (name: LinkName) => boolean,
+  hasLower: (name: LinkName) => boolean,
 ): { readonly actual: KernelState; readonly failed: Applied['failed'] } {
   const spared = new Map<ObjectKey, KernelObject>(actual);
   const failed: Array<Applied['failed'][number]> = [];
@@ -52,7 +52,7 @@ export function spareDevices(
     const wish = desired.get(key);
     if (object.type !== 'link' || wish?.type !== 'link' || wish.value.kind?.kind !== 'vxlan') continue;
     const { dev } = wish.value.kind;
-    if (dev === undefined || hasDevice(dev)) continue;
+    if (dev === undefined || hasLower(dev)) continue;
     if (!compare(wish, object).some(difference => difference.fixed)) continue;
     spared.set(key, { type: 'link', value: { ...object.value, kind: wish.value.kind } });
     const error = new WeftError('device-missing', `there is no network device ${dev}`);

@@ -13,6 +13,7 @@ import type { Clock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Applied, apply } from '../kernel/apply.ts';
+import type { Below } from '../kernel/below.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
 import { type Snapshot, snapshot } from '../kernel/snapshot.ts';
 import { compare } from '../state/compare.ts';
@@ -35,6 +36,8 @@ import { RepairLog } from './repair-log.ts';
 
 export interface ReconcilerOptions {
   readonly socket: NetlinkSocket;
+  /** Where the devices that ours are made on are; undefined: where ours are. */
+  readonly below?: Below | undefined;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -164,6 +167,13 @@ export class Reconciler {
     } else this.#soil(consequence.key);
   }
 
+  /** Takes a notice of the monitor of the namespace below. */
+  noticeBelow(event: KernelEvent): void {
+    if (!this.#begun || this.#mirror.noticeBelow(event).type === 'nothing') return;
+    this.#refusals.hurry();
+    this.#schedule.soon(() => this.#soilAll());
+  }
+
   /** Looks at the kernel and puts right whatever differs. */
   resync(): void {
     this.#gate.prune();
@@ -239,7 +249,7 @@ export class Reconciler {
     const wished = new Set([...keys].filter(key => this.#wished.delete(key)));
     const desired = pick(this.#desired, keys);
     const { actual, failed } = spareDevices(desired, pick(this.#mirror.state, keys), name =>
-      this.#mirror.hasDevice(name),
+      this.#mirror.hasLower(name),
     );
     const steps = diff(desired, actual).filter(step => this.#mayDelete(step));
     const passed = this.#gate.pass(steps, wished);
@@ -274,8 +284,8 @@ export class Reconciler {
   }
 
   async #snapshot(): Promise<Snapshot> {
-    const { socket, devices, borrowed, log } = this.#options;
-    const seen = await snapshot(socket, devices, borrowed);
+    const { socket, below, devices, borrowed, log } = this.#options;
+    const seen = await snapshot(socket, devices, borrowed, below);
     let renamed = false;
     for (const name of devices) {
       const wish = this.#desired.get(keyOf({ type: 'link', value: { name } }));
@@ -285,7 +295,7 @@ export class Reconciler {
       log.warn({}, `repaired: ip link set ${link.name} name ${name}`);
       renamed = true;
     }
-    return renamed ? await snapshot(socket, devices, borrowed) : seen;
+    return renamed ? await snapshot(socket, devices, borrowed, below) : seen;
   }
 
   /** What took the place of something of ours may be replaced, but when ours is no longer wanted it may stay. */
@@ -297,14 +307,14 @@ export class Reconciler {
 
   /** Devices first, so that they can be prepared before anything is put on them. */
   async #apply(steps: readonly Step[]): Promise<Applied> {
-    const { socket, prepareDevice } = this.#options;
+    const { socket, below, prepareDevice } = this.#options;
     const firstLater = steps.findIndex(step => step.object.type !== 'link');
     const cut = firstLater < 0 ? steps.length : firstLater;
-    const ofLinks = await apply(socket, steps.slice(0, cut));
+    const ofLinks = await apply(socket, steps.slice(0, cut), below);
     for (const { verb, object } of ofLinks.done) {
       if (verb === 'add' && object.type === 'link') prepareDevice?.(object.value.name);
     }
-    const others = await apply(socket, steps.slice(cut));
+    const others = await apply(socket, steps.slice(cut), below);
     this.#mirror.name(others.devices);
     return {
       ...others,

@@ -1,27 +1,29 @@
 /** Life in the network: the lease is kept, peers, underlay and config are followed, and the kernel follows them. */
-import { familiesOf, networksOf } from '../backend/family.ts';
+import { addressOf, familiesOf, leasedFamilies, subnetOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
 import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
-import { type KernelEvent, monitor } from '../kernel/monitor.ts';
+import type { Prefix } from '../base/prefix.ts';
+import { type KernelEvent, type KernelMonitor, monitor } from '../kernel/monitor.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
 import type { ConfigEvent } from '../registry/config-watch.ts';
 import type { LeaseKeeper } from '../registry/lease-keeper.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
 import { deviceOf, type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
-import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { Announcement } from './announcement.ts';
 import { Carriers } from './carriers.ts';
 import type { ChosenInterface, UnderlayView } from './external-interface.ts';
-import { addressesOfEndpoints, guardedOf, guardedRegistry } from './guarded.ts';
+import { addressesOfEndpoints, guardedRegistry } from './guarded.ts';
 import type { Readiness } from './health.ts';
 import type { InstanceLocks } from './instance-lock.ts';
-import { randomMac, readUnderlay } from './join.ts';
+import { randomMac, readUnderlay, underlayFrom } from './join.ts';
 import { LeaseStatus } from './lease-status.ts';
 import {
   backendsOf,
   devicesOf,
   isRefusal,
+  locksOf,
   type Membership,
   overUnderlay,
   planHost,
@@ -29,23 +31,38 @@ import {
   underConfig,
   withoutUnused,
 } from './membership.ts';
+import type { NetworkPlace } from './network-place.ts';
+import { type NetworkTraffic, openTraffic } from './network-traffic.ts';
 import { openCarrier } from './open-carrier.ts';
 import type { DaemonOptions } from './options.ts';
 import { PeerFollower } from './peer-follower.ts';
 import type { PeerChange } from './peer-table.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
-import { TrafficRules } from './traffic.ts';
+import { advertisedLinks } from './underlay-addresses.ts';
 import { UnderlayWatch } from './underlay-watch.ts';
 
 export interface ServeTools {
-  readonly socket: NetlinkSocket;
+  readonly place: NetworkPlace;
   readonly manager: SubnetManager;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly random: () => number;
   readonly locks: InstanceLocks;
+  /** Ends this service, so that another joins anew and takes over what is there, as after a restart. */
+  rejoin(): void;
+  /** The other networks of this host; undefined: there is none. */
+  readonly others?: OtherNetworks | undefined;
+}
+
+export interface OtherNetworks {
+  /** Address spaces to and from which nothing shall be forwarded. */
+  apart(): readonly Prefix[];
+  /** Calls when that may have changed, until the signal aborts. */
+  onChange(listener: () => void, signal: AbortSignal): void;
+  /** Told what this network has in force here from now on. */
+  hold(configs: readonly NetworkConfig[]): void;
 }
 
 /** How often the kernel and the underlay are looked at although nothing happened. */
@@ -64,7 +81,7 @@ export class NetworkService {
   readonly #options: DaemonOptions;
   readonly #tools: ServeTools;
   readonly #own: OwnLease;
-  readonly #traffic: TrafficRules;
+  readonly #traffic: NetworkTraffic;
   readonly #reconciler: Reconciler;
   readonly #peers: PeerFollower;
   readonly #carriers: Carriers;
@@ -87,11 +104,12 @@ export class NetworkService {
     this.#own = own;
     this.#lease = new LeaseStatus(own, tools);
     this.#announcement = new Announcement(options, tools.log);
-    this.#traffic = TrafficRules.open(options, tools, membership);
+    const apart = () => tools.others?.apart() ?? [];
+    this.#traffic = openTraffic(options, { ...tools, apart }, membership, tools.place.netns);
     this.#reconciler = this.#createReconciler();
     this.#carriers = new Carriers({
       log: tools.log,
-      open: (carrier, member) => openCarrier(carrier, member, tools),
+      open: (carrier, member) => openCarrier(carrier, member, { ...tools, netns: tools.place.netns }),
     });
     this.#peers = new PeerFollower({
       reconciler: this.#reconciler,
@@ -107,7 +125,7 @@ export class NetworkService {
         ...tools,
         choice: options,
         families: familiesOf(membership.host.config),
-        read: () => readUnderlay(tools.socket),
+        read: () => readUnderlay(tools.place.underlay),
         onChange: (chosen, view) => this.#onUnderlay(chosen, view),
       },
       membership.chosen,
@@ -123,10 +141,12 @@ export class NetworkService {
 
   /** Serves until the signal aborts. The data path stays as it is. */
   async run(renewMarginSeconds: number): Promise<void> {
-    const { manager, log, signal } = this.#tools;
-    enableForwarding(log);
+    const { manager, signal } = this.#tools;
+    await this.#enableForwarding();
     this.#traffic.reportSettings();
-    const listening = monitor({ onEvent: event => this.#onKernelEvent(event) });
+    this.#holdConfigs();
+    this.#followOthers();
+    const listening = this.#listen();
     this.#carriers.follow(backendsOf(this.#membership));
     try {
       // The lease may have been waited for, and the underlay may have changed meanwhile.
@@ -140,9 +160,16 @@ export class NetworkService {
       await Promise.all([this.#followLeases(), this.#followConfig(), this.#audit(), this.#keeper.ended]);
       await this.#reconciler.settled();
     } finally {
-      listening.close();
+      for (const one of listening) one.close();
       await Promise.all([this.#carriers.close(), this.#traffic.close()]);
     }
+  }
+
+  async #enableForwarding(): Promise<void> {
+    const { log, place } = this.#tools;
+    const { host } = this.#membership;
+    const advertised = advertisedLinks(await readUnderlay(place.socket), host.external.name);
+    place.inside(() => enableForwarding(log, leasedFamilies(host), advertised));
   }
 
   /** Looks at everything again: the interface, and the kernel. The config is followed anyway. */
@@ -155,8 +182,11 @@ export class NetworkService {
   #createReconciler(): Reconciler {
     const service = this;
     const retired = (): LinkName[] => [...service.#retired].flatMap(({ devices }) => devices);
+    const { place, log } = this.#tools;
     return new Reconciler({
       ...this.#tools,
+      socket: place.socket,
+      below: place.below,
       get devices() {
         return [...devicesOf(service.#membership), ...retired()];
       },
@@ -164,11 +194,12 @@ export class NetworkService {
         return [service.#membership.host.external.name];
       },
       get borrowed() {
-        return borrowedBy(service.#membership);
+        // In another namespace a device of that name is another device.
+        return place.below === undefined ? borrowedBy(service.#membership) : [];
       },
       owns: object => this.#owns(object),
       prepareDevice: name => {
-        refuseRouterAdvertisements(this.#tools.log, name);
+        place.inside(() => refuseRouterAdvertisements(log, name));
         this.#carriers.deviceMade(name);
       },
     });
@@ -230,19 +261,57 @@ export class NetworkService {
     return this.#reconciler.problem ?? refused ?? this.#carriers.problem;
   }
 
+  #listen(): KernelMonitor[] {
+    const { netns } = this.#tools.place;
+    if (netns === undefined) return [monitor({ onEvent: event => this.#onKernelEvent(event) })];
+    return [
+      monitor({ netns, onEvent: event => this.#reconciler.notice(event) }),
+      monitor({ onEvent: event => this.#onUnderlayEvent(event) }),
+    ];
+  }
+
   #onKernelEvent(event: KernelEvent): void {
     this.#reconciler.notice(event);
     this.#underlay.notice(event);
   }
 
+  /** Of an underlay in another namespace than our devices. */
+  #onUnderlayEvent(event: KernelEvent): void {
+    this.#reconciler.noticeBelow(event);
+    this.#underlay.notice(event);
+  }
+
+  /** Follows the other networks of this host, as far as rules keep them away. */
+  #followOthers(): void {
+    const { others, signal } = this.#tools;
+    let told = others?.apart().join();
+    others?.onChange(() => {
+      const now = others.apart().join();
+      if (now === told) return;
+      told = now;
+      void this.#traffic.adopt(this.#membership);
+    }, signal);
+  }
+
+  #holdConfigs(): void {
+    const plans = [this.#membership, ...[...this.#retired].map(({ plan }) => plan)];
+    const configs = plans.flatMap(plan => backendsOf(plan).map(({ host }) => host.config));
+    this.#tools.others?.hold([...new Set(configs)]);
+  }
+
   #onUnderlay(chosen: ChosenInterface, view: UnderlayView): void {
-    const { external, publicIp } = chosen;
-    const { name, mtuBytes } = external;
-    const { log } = this.#tools;
+    const { publicIp } = chosen;
+    const { name, mtuBytes } = chosen.external;
+    const { log, place } = this.#tools;
+    if (this.#hasComeUp(chosen)) {
+      log.info({ interface: name }, 'a family that was missing here has an address: joining again with both');
+      this.#tools.rejoin();
+      return;
+    }
     log.warn({ interface: name, publicIp, mtu: mtuBytes }, 'the underlay has changed: following it');
-    const guarded = guardedOf(view, name, networksOf(this.#membership.host.config));
+    const underlay = { chosen, ...underlayFrom(place, chosen, view, this.#membership.host.config) };
     try {
-      this.#adopt(overUnderlay(this.#membership, { chosen, guarded }, randomMac));
+      this.#adopt(overUnderlay(this.#membership, underlay, randomMac));
     } catch (error) {
       if (!isRefusal(error)) throw error;
       log.error(
@@ -250,6 +319,14 @@ export class NetworkService {
         'the underlay cannot be followed: everything stays as it was',
       );
     }
+  }
+
+  /** Is there an address of a family of the network in which we have leased nothing, for want of one? */
+  #hasComeUp({ external }: ChosenInterface): boolean {
+    const { config, lease } = this.#membership.host;
+    return familiesOf(config).some(
+      family => addressOf(external, family) !== undefined && subnetOf(lease.subnet, family) === undefined,
+    );
   }
 
   async #findRegistry(): Promise<void> {
@@ -269,7 +346,7 @@ export class NetworkService {
     if (JSON.stringify(event.config) === JSON.stringify(before.host.config)) return;
     try {
       const { membership, warnings } = underConfig(before, event.config, randomMac);
-      locks.hold([...new Set([...this.#heldDevices(), ...devicesOf(membership)])]);
+      locks.hold([...new Set([...this.#heldLocks(), ...locksOf(membership)])]);
       for (const warning of [...event.warnings, ...warnings]) log.warn({}, warning);
       log.info({}, 'the network config has changed: following it');
       this.#adopt(membership);
@@ -287,6 +364,7 @@ export class NetworkService {
     if (lacked.length > 0) void this.#retire(lacked, before);
     this.#membership = next;
     this.#carriers.follow(backendsOf(next));
+    this.#holdConfigs();
     // Before the first snapshot nothing has been planned: it will be, by the new membership.
     if (this.#reconciler.begun) this.#replan(before, next);
     const ruled = this.#traffic.adopt(next);
@@ -326,11 +404,13 @@ export class NetworkService {
       await this.#reconciler.settled();
     } while (!signal.aborted && [...names].some(key => this.#reconciler.failing.has(key)));
     this.#retired.delete(entry);
-    if (!signal.aborted) locks.hold(this.#heldDevices());
+    if (signal.aborted) return;
+    locks.hold(this.#heldLocks());
+    this.#holdConfigs();
   }
 
-  #heldDevices(): LinkName[] {
-    return [...devicesOf(this.#membership), ...[...this.#retired].flatMap(({ devices }) => devices)];
+  #heldLocks(): string[] {
+    return [...locksOf(this.#membership), ...[...this.#retired].flatMap(({ devices }) => devices)];
   }
 
   #onPeers(change: PeerChange): void {

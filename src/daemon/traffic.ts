@@ -2,26 +2,42 @@
 import { familiesOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Prefix } from '../base/prefix.ts';
 import { cleanFirewalls } from '../firewall/clean.ts';
 import { Firewall } from '../firewall/firewall.ts';
-import { firewallPrograms } from '../firewall/programs.ts';
-import { firewallTraces } from '../firewall/traces.ts';
+import { programsIn } from '../firewall/programs.ts';
+import { tracesIn } from '../firewall/traces.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
+import { inNetns } from '../sys/netns.ts';
 import { sysctl } from '../sys/sysctl.ts';
+import type { TrafficWish } from '../traffic/plan.ts';
 import { judgeSettings, settingKeys } from '../traffic/surroundings.ts';
 import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
-import { engineOf, trafficWishOf } from './traffic-wish.ts';
+import { engineOf, ruleNamesOf, trafficWishOf } from './traffic-wish.ts';
 
-interface TrafficTools {
+export interface TrafficTools {
   readonly log: Log;
   readonly clock: Clock;
+  /** Address spaces of other networks of this host to and from which nothing shall be forwarded. */
+  apart?(): readonly Prefix[];
 }
+
+/** The rules in one network namespace of those that a network has to do with. */
+export interface TrafficPart {
+  /** Path of the namespace; undefined: the daemon's own. */
+  readonly netns: string | undefined;
+  /** What of the network's rules belongs there. */
+  of(wish: TrafficWish): TrafficWish | undefined;
+}
+
+const everything: TrafficPart = { netns: undefined, of: wish => wish };
 
 export class TrafficRules {
   readonly #options: DaemonOptions;
   readonly #tools: TrafficTools;
+  readonly #part: TrafficPart;
   readonly #ending = new AbortController();
   /** By registry key; undefined until all have been told once, for until then nobody may be kept out. */
   #peers: Map<string, Lease> | undefined;
@@ -31,15 +47,26 @@ export class TrafficRules {
   #retiring: Promise<unknown> = Promise.resolve();
   #cleaned = false;
 
-  private constructor(options: DaemonOptions, tools: TrafficTools, membership: Membership) {
+  private constructor(
+    options: DaemonOptions,
+    tools: TrafficTools,
+    membership: Membership,
+    part: TrafficPart,
+  ) {
     this.#options = options;
     this.#tools = tools;
+    this.#part = part;
     this.#membership = membership;
   }
 
   /** Changes nothing yet. */
-  static open(options: DaemonOptions, tools: TrafficTools, membership: Membership): TrafficRules {
-    return new TrafficRules(options, tools, membership);
+  static open(
+    options: DaemonOptions,
+    tools: TrafficTools,
+    membership: Membership,
+    part: TrafficPart = everything,
+  ): TrafficRules {
+    return new TrafficRules(options, tools, membership, part);
   }
 
   /**
@@ -53,7 +80,7 @@ export class TrafficRules {
 
   /** True when packets are accepted from peers alone. */
   get guarded(): boolean {
-    return trafficWishOf(this.#options, this.#membership)?.guard !== undefined;
+    return this.#wish()?.guard !== undefined;
   }
 
   /** Resolves when the guard lets the peer in, so that its routes may be made; never rejects. */
@@ -83,7 +110,9 @@ export class TrafficRules {
       devices: backend.devices,
       external: host.external.name,
     };
-    const values = new Map(settingKeys(wish).map(key => [key, sysctl.read(key)]));
+    const { netns } = this.#part;
+    const read = () => new Map(settingKeys(wish).map(key => [key, sysctl.read(key)]));
+    const values = netns === undefined ? read() : inNetns(netns, read);
     for (const { what, consequence, remedy } of judgeSettings(wish, values)) {
       this.#tools.log.info({ consequence, remedy }, what);
     }
@@ -97,28 +126,42 @@ export class TrafficRules {
   }
 
   async #apply(): Promise<void> {
-    const wish = trafficWishOf(this.#options, this.#membership);
+    const wish = this.#wish();
     if (this.#ending.signal.aborted) return;
     if (wish === undefined) return this.#goWithout();
-    this.#firewall ??= this.#openFirewall();
-    const firewall = this.#firewall;
+    const firewall = this.#firewall ?? this.#tryOpen();
+    if (firewall === undefined) return;
+    this.#firewall = firewall;
     await this.#retiring;
     await firewall.replacePeers(this.#peers?.values() ?? []);
     // The firewall itself tells what is wrong.
     await firewall.apply(wish).catch(() => {});
   }
 
+  #wish(): TrafficWish | undefined {
+    const wish = trafficWishOf(this.#options, this.#membership, this.#tools.apart?.());
+    return wish && this.#part.of(wish);
+  }
+
   /** Once, and nobody waits for it: rules that an earlier run or config left are in nobody's way. */
   #goWithout(): void {
     this.#retire();
-    if (!this.#cleaned) this.#retiring = this.#retiring.then(() => this.#clean());
+    const { log } = this.#tools;
+    if (!this.#cleaned) {
+      this.#retiring = this.#retiring
+        .then(() => this.#clean())
+        .catch(error => log.warn({ error }, 'firewall rules of ours may be left'));
+    }
     this.#cleaned = true;
   }
 
   async #clean(): Promise<void> {
     const { signal } = this.#ending;
-    const { removed, failures } = await cleanFirewalls(firewallPrograms(), { signal }, firewallTraces());
     const { log } = this.#tools;
+    const { netns } = this.#part;
+    const names = ruleNamesOf(this.#options);
+    const traces = tracesIn(netns, names);
+    const { removed, failures } = await cleanFirewalls(programsIn(netns), { signal }, traces, names);
     if (removed.length > 0) log.info({ removed }, 'took away firewall rules that are no longer wished');
     if (failures.length > 0 && !signal.aborted) log.warn({ failures }, 'firewall rules of ours may be left');
   }
@@ -129,10 +172,22 @@ export class TrafficRules {
     if (firewall !== undefined) this.#retiring = Promise.all([this.#retiring, firewall.close()]);
   }
 
+  /** Undefined, and told, when the namespace is gone: then so is all that the rules are for. */
+  #tryOpen(): Firewall | undefined {
+    try {
+      return this.#openFirewall();
+    } catch (error) {
+      this.#tools.log.error({ error }, 'the firewall rules are not in place');
+      return undefined;
+    }
+  }
+
   #openFirewall(): Firewall {
     this.#cleaned = false;
     return Firewall.open({
       ...this.#tools,
+      names: ruleNamesOf(this.#options),
+      netns: this.#part.netns,
       engine: engineOf(this.#membership),
       resyncMs: this.#options.iptablesResyncSeconds * 1000,
       tunnel: family => this.#membership.backend.tunnelDevice(family, this.#membership.host.external),

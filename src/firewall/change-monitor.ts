@@ -1,12 +1,13 @@
 import type { Log } from '../base/log.ts';
 import { NftSocket } from '../sys/nft-socket.ts';
-import { iptablesTableNames, nftTables } from '../traffic/names.ts';
+import { iptablesTableNames, type RuleNames } from '../traffic/names.ts';
 import type { NftNotice } from '../wire/nftables.ts';
 import type { EngineName, FirewallChange } from './engine.ts';
 
 export interface MonitorOptions {
   readonly engine: EngineName;
   readonly netns: string | undefined;
+  readonly names: RuleNames;
   readonly log: Log;
   onChange(change: FirewallChange): void;
 }
@@ -15,11 +16,17 @@ export interface MonitorOptions {
  * Hears of every transaction in nftables, which iptables' nft variant uses too; undefined where the kernel has no
  * nftables. The socket also changes sets.
  */
-export function openChangeMonitor({ engine, netns, log, onChange }: MonitorOptions): NftSocket | undefined {
+export function openChangeMonitor({
+  engine,
+  netns,
+  names,
+  log,
+  onChange,
+}: MonitorOptions): NftSocket | undefined {
   const touched = { ours: false, elsewhere: false };
   const onNotice = (notice: NftNotice): void => {
     if (notice.type !== 'committed') {
-      if (matters(notice)) touched[isOurs(engine, notice) ? 'ours' : 'elsewhere'] = true;
+      if (matters(notice)) touched[isOurs(engine, names, notice) ? 'ours' : 'elsewhere'] = true;
       return;
     }
     const { process, pid } = notice;
@@ -43,9 +50,7 @@ function matters({ object, type }: ObjectNotice): boolean {
   return object !== 'element' || type === 'gone';
 }
 
-function isOurs(engine: EngineName, { family, table }: ObjectNotice): boolean {
-  if (engine === 'nftables') {
-    return Object.values(nftTables).some(one => one.family === family && one.name === table);
-  }
+function isOurs(engine: EngineName, names: RuleNames, { family, table }: ObjectNotice): boolean {
+  if (engine === 'nftables') return names.isOwnTable(family, table);
   return (family === 'ip' || family === 'ip6') && iptablesTableNames.some(name => name === table);
 }

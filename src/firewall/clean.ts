@@ -1,5 +1,6 @@
 /** Taking our rules away: all of them, or those that another engine left; flannel's too, which have the same names. */
 import { describeError } from '../base/errors.ts';
+import { flannelNames, type RuleNames } from '../traffic/names.ts';
 import type { EngineName, EngineOptions, IptablesVariant } from './engine.ts';
 import { IptablesPrograms } from './iptables-programs.ts';
 import { NftProgram } from './nft-program.ts';
@@ -13,14 +14,17 @@ export interface Cleaned {
   readonly failures: readonly string[];
 }
 
-/** Empties every firewall of ours in which there are traces; where a program is missing there is nothing. */
+/** Empties every firewall of what bears these names, where there are traces; where a program is missing there is nothing. */
 export async function cleanFirewalls(
   programs: Programs,
   options: EngineOptions,
   traces: Traces = everywhere,
+  names: Own = flannelNames,
 ): Promise<Cleaned> {
-  return await clean(programs, { iptables: ['legacy', 'nft'], nftables: true }, options, traces);
+  return await clean(programs, { iptables: ['legacy', 'nft'], nftables: true }, options, traces, names);
 }
+
+type Own = Pick<RuleNames, 'isOwnChain' | 'isOwnTable'>;
 
 /** Empties the firewalls that the chosen engine does not use. */
 export async function cleanOtherFirewalls(
@@ -28,12 +32,13 @@ export async function cleanOtherFirewalls(
   chosen: { readonly engine: EngineName; readonly variant: IptablesVariant | undefined },
   options: EngineOptions,
   traces: Traces = everywhere,
+  names: Own = flannelNames,
 ): Promise<Cleaned> {
   if (chosen.engine === 'nftables') {
-    return await clean(programs, { iptables: ['legacy', 'nft'], nftables: false }, options, traces);
+    return await clean(programs, { iptables: ['legacy', 'nft'], nftables: false }, options, traces, names);
   }
   const other = chosen.variant === undefined ? [] : ([chosen.variant === 'nft' ? 'legacy' : 'nft'] as const);
-  return await clean(programs, { iptables: other, nftables: true }, options, traces);
+  return await clean(programs, { iptables: other, nftables: true }, options, traces, names);
 }
 
 async function clean(
@@ -41,14 +46,15 @@ async function clean(
   what: { readonly iptables: readonly IptablesVariant[]; readonly nftables: boolean },
   options: EngineOptions,
   traces: Traces,
+  names: Own,
 ): Promise<Cleaned> {
   const tasks = variantsOf(
     programs,
     what.iptables.filter(variant => traces[variant]),
   ).flatMap(variant =>
-    ([4, 6] as const).map(family => new IptablesPrograms(programs, variant).clean(family, options)),
+    ([4, 6] as const).map(family => new IptablesPrograms(programs, variant).clean(family, names, options)),
   );
-  if (what.nftables && traces.nftables) tasks.push(new NftProgram(programs).clean(options));
+  if (what.nftables && traces.nftables) tasks.push(new NftProgram(programs).clean(names, options));
   const results = await Promise.allSettled(tasks);
   return {
     removed: results.flatMap(result => (result.status === 'fulfilled' ? result.value : [])),

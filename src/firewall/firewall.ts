@@ -10,6 +10,7 @@ import type { Family, IpAddress } from '../base/ip.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import type { NftSocket } from '../sys/nft-socket.ts';
 import { emptyGuardReport, type GuardReport } from '../traffic/guard-report.ts';
+import { flannelNames } from '../traffic/names.ts';
 import type { Obstacle, OverlayPath } from '../traffic/obstacles.ts';
 import { planTraffic, type TrafficWish, withoutFullyRandom } from '../traffic/plan.ts';
 import type { Ruleset } from '../traffic/ruleset.ts';
@@ -18,11 +19,11 @@ import { cleanOtherFirewalls } from './clean.ts';
 import type { EngineOptions, FirewallChange, FirewallEngine, PeerSetChange } from './engine.ts';
 import { IptablesEngine } from './iptables-engine.ts';
 import { NftEngine } from './nft-engine.ts';
-import { devicesInside, type FirewallOptions, type FirewallStatus } from './options.ts';
+import { devicesIn, type FirewallOptions, type FirewallStatus } from './options.ts';
 import { PeerBook } from './peer-book.ts';
-import { firewallPrograms, type Programs } from './programs.ts';
+import { type Programs, programsIn } from './programs.ts';
 import { FirewallReporter } from './reporter.ts';
-import { everywhere, firewallTraces, type Traces } from './traces.ts';
+import { everywhere, type Traces, tracesIn } from './traces.ts';
 import { FirewallWatch } from './watch.ts';
 
 /** How often everything is looked at although the kernel tells of changes. */
@@ -41,6 +42,7 @@ export class Firewall {
   #peersFlush: Promise<void> | undefined;
   #wish: TrafficWish | undefined;
   #withoutFullyRandom = false;
+  #withoutVxlans = false;
   #problem = 'not applied yet';
   #repairs = 0;
   #obstacles: readonly Obstacle[] = [];
@@ -53,16 +55,16 @@ export class Firewall {
   #watch: FirewallWatch | undefined;
 
   private constructor(options: FirewallOptions) {
-    const { engine, iptablesVariant, netns, log } = options;
+    const { engine, iptablesVariant, netns, log, names = flannelNames } = options;
     this.#options = options;
     this.#reporter = new FirewallReporter(log);
-    this.#programs = options.programs ?? firewallPrograms();
+    this.#programs = options.programs ?? programsIn(netns);
     const onChange = (change: FirewallChange) => this.#onChange(change);
-    this.#socket = openChangeMonitor({ engine, netns, log, onChange });
+    this.#socket = openChangeMonitor({ engine, netns, names, log, onChange });
     this.#engine =
       engine === 'nftables'
-        ? new NftEngine(this.#programs, this.#socket, log)
-        : new IptablesEngine(this.#programs, iptablesVariant, () => this.#socket !== undefined);
+        ? new NftEngine(this.#programs, this.#socket, log, names)
+        : new IptablesEngine(this.#programs, iptablesVariant, () => this.#socket !== undefined, names);
   }
 
   /** Changes nothing yet. The caller closes it. @throws WeftError `netns-missing` */
@@ -121,7 +123,8 @@ export class Firewall {
   #ruleset(): Ruleset {
     if (this.#wish === undefined) return { families: [] };
     const guard = this.#book.isKnown ? this.#wish.guard : undefined;
-    const ruleset = planTraffic({ ...this.#wish, guard }, this.#book.peers());
+    const known = guard && this.#withoutVxlans ? { ...guard, vxlans: [] } : guard;
+    const ruleset = planTraffic({ ...this.#wish, guard: known }, this.#book.peers());
     return this.#withoutFullyRandom ? withoutFullyRandom(ruleset) : ruleset;
   }
 
@@ -149,17 +152,38 @@ export class Firewall {
     }
   }
 
-  /** Old programs and kernels choose ports less randomly; without masquerading nothing would come back at all. */
   async #applyOrPlainer(signal: AbortSignal): Promise<string[]> {
     try {
       return await this.#write(() => this.#engine.apply(this.#ruleset(), { signal }));
     } catch (error) {
-      const refused = error instanceof Error && /random.?fully|fully.?random/.test(error.message);
-      if (!refused || this.#withoutFullyRandom || this.#wish?.fullyRandom !== true) throw error;
-      this.#withoutFullyRandom = true;
-      this.#options.log.warn({ error }, 'random source ports are not known here: masquerading without them');
-      return await this.#write(() => this.#engine.apply(this.#ruleset(), { signal }));
+      if (!(error instanceof Error) || !this.#becomePlainer(error)) throw error;
+      return await this.#applyOrPlainer(signal);
     }
+  }
+
+  /** True when what programs and kernels of this host do not know is done without from now on. */
+  #becomePlainer(error: Error): boolean {
+    const { log } = this.#options;
+    if (
+      /random.?fully|fully.?random/.test(error.message) &&
+      this.#wish?.fullyRandom &&
+      !this.#withoutFullyRandom
+    ) {
+      // Without masquerading nothing would come back at all.
+      this.#withoutFullyRandom = true;
+      log.warn({ error }, 'random source ports are not known here: masquerading without them');
+      return true;
+    }
+    if (/\bu32\b/.test(error.message) && !this.#withoutVxlans && this.#wish?.guard?.vxlans !== undefined) {
+      this.#withoutVxlans = true;
+      const remedy = 'modprobe xt_u32, or use nftables: "EnableNFTables": true in the network config';
+      log.warn(
+        { error, remedy },
+        'iptables cannot tell networks at one port apart here: packets to the tunnel are not filtered',
+      );
+      return true;
+    }
+    return false;
   }
 
   /** The kernel tells of what we change ourselves too: that was nobody else. */
@@ -185,6 +209,7 @@ export class Firewall {
       chosen,
       { signal },
       this.#traces(),
+      this.#options.names,
     );
     this.#reporter.othersCleaned(removed, failures);
     this.#othersCleaned = true;
@@ -192,7 +217,8 @@ export class Firewall {
 
   /** Programs that enter another namespace see another kernel's firewall than we do. */
   #traces(): Traces {
-    return this.#options.programs === undefined ? firewallTraces() : everywhere;
+    const { programs, netns, names } = this.#options;
+    return programs === undefined ? tracesIn(netns, names) : everywhere;
   }
 
   async #lookForObstacles(signal: AbortSignal): Promise<void> {
@@ -209,7 +235,7 @@ export class Firewall {
   }
 
   #path(family: Family): OverlayPath {
-    const { tunnel: tunnelOf, containerDevices = devicesInside } = this.#options;
+    const { tunnel: tunnelOf, netns, containerDevices = devicesIn(netns) } = this.#options;
     const tunnel = tunnelOf(family);
     const subnet = family === 4 ? this.#wish?.subnet.ipv4 : this.#wish?.subnet.ipv6;
     return { tunnel, containerDevices: subnet === undefined ? [] : containerDevices(subnet, tunnel) };

@@ -9,6 +9,7 @@ import {
 import { compareIptables, learnSpelling } from '../traffic/iptables-compare.ts';
 import type { IptablesState } from '../traffic/iptables-save.ts';
 import { iptablesTables } from '../traffic/iptables-tables.ts';
+import { flannelNames, type RuleNames } from '../traffic/names.ts';
 import { emptyListing } from '../traffic/nft-listing.ts';
 import { iptablesObstacles, nftObstacles, type Obstacle } from '../traffic/obstacles.ts';
 import type { FamilyRules, Ruleset } from '../traffic/ruleset.ts';
@@ -33,6 +34,7 @@ export class IptablesEngine implements FirewallEngine {
   readonly #programs: Programs;
   readonly #iptables: IptablesPrograms;
   readonly #tellsChanges: () => boolean;
+  readonly #names: RuleNames;
   #variant: IptablesVariant | undefined;
   readonly #spelling = new Map<string, string>();
   readonly #seen = new Map<Family, IptablesState>();
@@ -40,11 +42,17 @@ export class IptablesEngine implements FirewallEngine {
   readonly #cleaned = new Set<Family>();
 
   /** @param heard whether somebody listens to nftables' changes, which are those of one of the variants too */
-  constructor(programs: Programs, variant: IptablesVariant | undefined, heard: () => boolean) {
+  constructor(
+    programs: Programs,
+    variant: IptablesVariant | undefined,
+    heard: () => boolean,
+    names: RuleNames = flannelNames,
+  ) {
     this.#programs = programs;
     this.#iptables = new IptablesPrograms(programs, variant);
     this.#variant = variant;
     this.#tellsChanges = heard;
+    this.#names = names;
   }
 
   get tellsChanges(): boolean {
@@ -86,11 +94,14 @@ export class IptablesEngine implements FirewallEngine {
   async guardReport(ruleset: Ruleset, options: EngineOptions): Promise<GuardReport> {
     const guarded = ruleset.families.filter(rules => rules.guard !== undefined);
     const states = guarded.map(({ family }) => this.#iptables.save(family, options, ['-c', '-t', 'mangle']));
-    return (await Promise.all(states)).map(iptablesGuardReport).reduce(addGuardReports, emptyGuardReport);
+    return (await Promise.all(states))
+      .map(state => iptablesGuardReport(state, this.#names))
+      .reduce(addGuardReports, emptyGuardReport);
   }
 
   async clean(options: EngineOptions): Promise<string[]> {
-    return (await Promise.all(([4, 6] as const).map(family => this.#iptables.clean(family, options)))).flat();
+    const cleaned = ([4, 6] as const).map(family => this.#iptables.clean(family, this.#names, options));
+    return (await Promise.all(cleaned)).flat();
   }
 
   close(): void {}
@@ -110,7 +121,9 @@ export class IptablesEngine implements FirewallEngine {
     const unwanted = ([4, 6] as const)
       .filter(family => !families.some(one => one.family === family))
       .filter(family => !this.#cleaned.has(family));
-    const cleaned = await Promise.all(unwanted.map(family => this.#iptables.clean(family, options)));
+    const cleaned = await Promise.all(
+      unwanted.map(family => this.#iptables.clean(family, this.#names, options)),
+    );
     for (const family of unwanted) this.#cleaned.add(family);
     return cleaned.flat();
   }
@@ -126,7 +139,7 @@ export class IptablesEngine implements FirewallEngine {
   async #compare(rules: FamilyRules, options: EngineOptions): Promise<ReturnType<typeof compareIptables>> {
     const state = await this.#iptables.save(rules.family, options);
     this.#seen.set(rules.family, state);
-    return compareIptables(iptablesTables(rules), state, this.#spelling);
+    return compareIptables(iptablesTables(rules), state, this.#spelling, this.#names);
   }
 
   /** What iptables took is what it prints now; another version may print the same in other words. */
@@ -135,7 +148,7 @@ export class IptablesEngine implements FirewallEngine {
     const tables = iptablesTables(rules);
     const state = this.#seen.get(rules.family) ?? new Map();
     const spelling = learnSpelling(tables, state);
-    const { drift } = compareIptables(tables, state, spelling);
+    const { drift } = compareIptables(tables, state, spelling, this.#names);
     if (drift.length > 0) throw notTaken(this.name, drift);
     for (const [ours, theirs] of spelling ?? []) this.#spelling.set(ours, theirs);
   }

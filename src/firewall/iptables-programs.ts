@@ -3,6 +3,7 @@ import type { Family } from '../base/ip.ts';
 import { compareIptables } from '../traffic/iptables-compare.ts';
 import { type IptablesState, parseIptablesSave } from '../traffic/iptables-save.ts';
 import { noIptablesTables } from '../traffic/iptables-tables.ts';
+import type { RuleNames } from '../traffic/names.ts';
 import type { EngineOptions, IptablesVariant } from './engine.ts';
 import type { Programs } from './programs.ts';
 
@@ -47,10 +48,15 @@ export class IptablesPrograms {
     return version.includes('nf_tables') ? 'nft' : 'legacy';
   }
 
-  /** Takes away all that is ours; gives what there was. Nothing is there where there is no program for it. */
-  async clean(family: Family, options: EngineOptions): Promise<string[]> {
+  /** Takes away all of these names; gives what there was. Nothing is there where there is no program for it. */
+  async clean(family: Family, own: Pick<RuleNames, 'isOwnChain'>, options: EngineOptions): Promise<string[]> {
     if (!this.has(family)) return [];
-    const { drift, restore } = compareIptables(noIptablesTables, await this.save(family, options));
+    const { drift, restore } = compareIptables(
+      noIptablesTables,
+      await this.save(family, options),
+      new Map(),
+      own,
+    );
     if (drift.length > 0) await this.restore(family, restore, options);
     return drift.map(what => `IPv${family} ${what}`);
   }

@@ -8,7 +8,7 @@ import {
   type GuardReport,
   nftGuardReport,
 } from '../traffic/guard-report.ts';
-import { nftNames, nftTables } from '../traffic/names.ts';
+import { flannelNames, nftNames, type RuleNames } from '../traffic/names.ts';
 import { compareNft, learnNftSpelling, type NftDifference } from '../traffic/nft-compare.ts';
 import type { NftListing } from '../traffic/nft-listing.ts';
 import { nftTable } from '../traffic/nft-table.ts';
@@ -30,17 +30,19 @@ export class NftEngine implements FirewallEngine {
   readonly #nft: NftProgram;
   readonly #socket: NftSocket | undefined;
   readonly #log: Log;
+  readonly #names: RuleNames;
   readonly #spelling = new Map<string, string>();
   /** Families whose set of peers has been seen or made. */
   #guarded: ReadonlySet<Family> = new Set();
   #lastObstacles: Obstacle[] = [];
 
   /** @param socket undefined: the kernel's notices could not be had */
-  constructor(programs: Programs, socket: NftSocket | undefined, log: Log) {
+  constructor(programs: Programs, socket: NftSocket | undefined, log: Log, names: RuleNames = flannelNames) {
     this.#programs = programs;
     this.#nft = new NftProgram(programs);
     this.#socket = socket;
     this.#log = log;
+    this.#names = names;
   }
 
   get tellsChanges(): boolean {
@@ -72,7 +74,7 @@ export class NftEngine implements FirewallEngine {
   }
 
   async changePeers(change: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<void> {
-    const changes = [...this.#guarded].flatMap(family => elementChanges(family, change));
+    const changes = [...this.#guarded].flatMap(family => elementChanges(this.#names, family, change));
     if (this.#socket !== undefined) {
       try {
         return await this.#socket.changeElements(changes);
@@ -106,14 +108,14 @@ export class NftEngine implements FirewallEngine {
   async guardReport(ruleset: Ruleset, options: EngineOptions): Promise<GuardReport> {
     const guarded = ruleset.families.filter(rules => rules.guard !== undefined);
     const reports = guarded.map(async ({ family }) => {
-      const { family: nftFamily, name } = nftTables[family];
-      return nftGuardReport(family, await this.#nft.listTable(nftFamily, name, options));
+      const { family: nftFamily, name } = this.#names.tables[family];
+      return nftGuardReport(family, await this.#nft.listTable(nftFamily, name, options), this.#names);
     });
     return (await Promise.all(reports)).reduce(addGuardReports, emptyGuardReport);
   }
 
   async clean(options: EngineOptions): Promise<string[]> {
-    return await this.#nft.clean(options);
+    return await this.#nft.clean(this.#names, options);
   }
 
   close(): void {}
@@ -131,7 +133,7 @@ export class NftEngine implements FirewallEngine {
   async #unwantedTables({ families }: Ruleset, options: EngineOptions) {
     const unwanted = ([4, 6] as const)
       .filter(family => !families.some(rules => rules.family === family))
-      .map(family => nftTables[family]);
+      .map(family => this.#names.tables[family]);
     const listings = await Promise.all(
       unwanted.map(one => this.#nft.listTable(one.family, one.name, options)),
     );
@@ -157,8 +159,12 @@ interface Compared {
   readonly difference: NftDifference;
 }
 
-function elementChanges(family: Family, { added, removed }: PeerSetChange): ElementChange[] {
-  const { family: nftFamily, name: table } = nftTables[family];
+function elementChanges(
+  { tables }: RuleNames,
+  family: Family,
+  { added, removed }: PeerSetChange,
+): ElementChange[] {
+  const { family: nftFamily, name: table } = tables[family];
   const place = { family: nftFamily, table, set: nftNames.peers };
   return [
     { ...place, verb: 'add', addresses: added.filter(address => familyOf(address) === family) },

@@ -1,6 +1,6 @@
 /** The program nft: listings as values, and whole transactions. */
 import { hasCode } from '../base/errors.ts';
-import { nftTables } from '../traffic/names.ts';
+import type { RuleNames } from '../traffic/names.ts';
 import { emptyListing, type NftListing, parseNftListing } from '../traffic/nft-listing.ts';
 import { nftDeleteText } from '../traffic/nft-text.ts';
 import type { EngineOptions } from './engine.ts';
@@ -41,14 +41,12 @@ export class NftProgram {
     await this.#programs.run(['nft', '-f', '-'], { signal, input: text });
   }
 
-  /** Takes our tables away; gives what there was. Nothing is there where there is no nft. */
-  async clean(options: EngineOptions): Promise<string[]> {
+  /** Takes away the tables of these names; gives what there was. Nothing is there where there is no nft. */
+  async clean({ isOwnTable }: Pick<RuleNames, 'isOwnTable'>, options: EngineOptions): Promise<string[]> {
     if (!this.there) return [];
     const { signal } = options;
     const { tables } = parseNftListing(await this.#programs.run(['nft', '-j', 'list', 'tables'], { signal }));
-    const ours = Object.values(nftTables).filter(one =>
-      tables.some(table => table.family === one.family && table.name === one.name),
-    );
+    const ours = tables.filter(({ family, name }) => isOwnTable(family, name));
     if (ours.length > 0) await this.commit(nftDeleteText(ours), options);
     return ours.map(({ family, name }) => `table ${family} ${name}`);
   }

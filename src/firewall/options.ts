@@ -3,6 +3,8 @@ import type { Clock } from '../base/clock.ts';
 import { type Family, tryParseIp } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import { type Prefix, prefixContains } from '../base/prefix.ts';
+import { inNetns } from '../sys/netns.ts';
+import type { RuleNames } from '../traffic/names.ts';
 import type { Obstacle } from '../traffic/obstacles.ts';
 import type { EngineName, IptablesVariant } from './engine.ts';
 import type { Programs } from './programs.ts';
@@ -17,9 +19,11 @@ export interface FirewallOptions {
   readonly tunnel: (family: Family) => string;
   /** Devices to containers of our subnet. Default: those up that have an address of it. */
   readonly containerDevices?: ((subnet: Prefix, tunnel: string) => readonly string[]) | undefined;
-  /** How the firewall's programs are called. */
+  /** What the rules are called; flannel's names unless given. */
+  readonly names?: RuleNames | undefined;
+  /** How the firewall's programs are called, otherwise than by their names and in the right namespace. */
   readonly programs?: Programs | undefined;
-  /** Path of the network namespace whose changes are heard; `programs` must enter the same. */
+  /** Path of the network namespace whose firewall it is; `programs`, if given, must enter the same. */
   readonly netns?: string | undefined;
   readonly log: Log;
   readonly clock: Clock;
@@ -35,7 +39,13 @@ export interface FirewallStatus {
   readonly repairs: number;
 }
 
-/** Devices that are up and have an address inside the subnet: the bridges of its containers. */
+/** How to find the bridges of a subnet's containers in the network namespace at a path, or in the process's own. */
+export function devicesIn(netns: string | undefined): typeof devicesInside {
+  if (netns === undefined) return devicesInside;
+  return (subnet, tunnel) => inNetns(netns, () => devicesInside(subnet, tunnel));
+}
+
+/** Devices that are up and have an address inside the subnet. */
 export function devicesInside(subnet: Prefix, tunnel: string): string[] {
   return Object.entries(networkInterfaces())
     .filter(([name]) => name !== tunnel && name !== 'lo')

@@ -36,6 +36,11 @@ export function firewallPrograms({ enter = [], names = {} }: ProgramsOptions = {
   };
 }
 
+/** Those of the network namespace at a path; undefined: of the process's own. */
+export function programsIn(netns: string | undefined): Programs {
+  return firewallPrograms(netns === undefined ? {} : { enter: ['nsenter', `--net=${netns}`, '--'] });
+}
+
 /** Longer than a program waits for iptables' lock. */
 const programTimeoutMs = 30_000;
 

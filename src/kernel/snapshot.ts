@@ -6,6 +6,7 @@ import type { LinkKind } from '../wire/link-kind.ts';
 import { mainTable, type Route } from '../wire/route.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 import { addresses } from './addresses.ts';
+import type { Below } from './below.ts';
 import { fdb } from './fdb.ts';
 import { links } from './links.ts';
 import type { MonitoredObject } from './monitor.ts';
@@ -18,21 +19,26 @@ export interface Snapshot {
   readonly state: KernelState;
   /** All links of the namespace, by name. */
   readonly links: ReadonlyMap<LinkName, Link>;
+  /** Those of the namespace below; undefined when that is the same. */
+  readonly below?: ReadonlyMap<LinkName, Link> | undefined;
 }
 
 /**
  * Reads the devices named in `devices` with everything on them: addresses, routes of the main table, next hops,
  * neighbours and FDB entries; of those in `routed` only the routes. Devices that do not exist are simply absent from the
  * result.
+ * @param below where the devices that ours are made on are; ours unless given
  * @throws NetlinkError
  */
 export async function snapshot(
   socket: NetlinkSocket,
   devices: readonly LinkName[],
   routed: readonly LinkName[] = [],
+  below?: Pick<Below, 'socket'> | undefined,
 ): Promise<Snapshot> {
   const all = await links.list(socket);
-  const nameOf = namesOf(all);
+  const lower = below === undefined ? undefined : await links.list(below.socket);
+  const names: DeviceNames = { of: namesOf(all), below: lower && namesOf(lower) };
   const wanted = all.filter(link => devices.includes(link.name));
   const found: MonitoredObject[] = wanted.map(value => ({ type: 'link', value }));
   for (const { index: dev } of wanted) for (const object of await objectsOn(socket, dev)) found.push(object);
@@ -42,9 +48,19 @@ export async function snapshot(
   }
   return {
     // Of several routes to one destination the kernel takes the first: that is the one to know.
-    state: stateOf(found.reverse().map(object => modelOf(object, nameOf))),
-    links: new Map(all.map(link => [link.name, link])),
+    state: stateOf(found.reverse().map(object => modelOf(object, names.of, names.below))),
+    links: byName(all),
+    below: lower && byName(lower),
   };
+}
+
+interface DeviceNames {
+  readonly of: (index: IfIndex) => LinkName;
+  readonly below: ((index: IfIndex) => LinkName) | undefined;
+}
+
+function byName(all: readonly Link[]): ReadonlyMap<LinkName, Link> {
+  return new Map(all.map(link => [link.name, link]));
 }
 
 /** How to name a device by number; an index without a device is written `if7`. */
@@ -53,13 +69,20 @@ export function namesOf(all: readonly Link[]): (index: IfIndex) => LinkName {
   return index => names.get(index) ?? `if${index}`;
 }
 
-/** The kernel's object with devices by name. */
-export function modelOf(object: MonitoredObject, nameOf: (index: IfIndex) => LinkName): KernelObject {
+/**
+ * The kernel's object with devices by name.
+ * @param nameBelow names those that ours are made on, in another namespace than ours
+ */
+export function modelOf(
+  object: MonitoredObject,
+  nameOf: (index: IfIndex) => LinkName,
+  nameBelow?: ((index: IfIndex) => LinkName) | undefined,
+): KernelObject {
   const named = (dev: IfIndex | undefined): LinkName | undefined =>
     dev === undefined ? undefined : nameOf(dev);
   switch (object.type) {
     case 'link':
-      return { type: 'link', value: modelOfLink(object.value, named) };
+      return { type: 'link', value: modelOfLink(object.value, named, nameBelow) };
     case 'route': {
       const { multipath, ...route } = object.value;
       const hops = multipath?.map(hop => ({ ...hop, dev: nameOf(hop.dev) }));
@@ -81,11 +104,28 @@ export function modelOf(object: MonitoredObject, nameOf: (index: IfIndex) => Lin
 
 type Named = (dev: IfIndex | undefined) => LinkName | undefined;
 
-function modelOfLink(link: Link, named: Named): Extract<KernelObject, { type: 'link' }>['value'] {
+function modelOfLink(
+  link: Link,
+  named: Named,
+  nameBelow: ((index: IfIndex) => LinkName) | undefined,
+): Extract<KernelObject, { type: 'link' }>['value'] {
   const { name, mac, mtuBytes, txQueueLength, up, alias } = link;
-  const kind: LinkKind<LinkName> =
-    link.kind.kind === 'vxlan' ? { ...link.kind, dev: named(link.kind.dev) } : link.kind;
+  const kind = kindOf(link, nameBelow ?? (index => named(index) ?? ''), nameBelow !== undefined);
   return { name, mac, mtuBytes, txQueueLength, up, alias, kind, master: named(link.master) };
+}
+
+/**
+ * A VXLAN device whose UDP socket is in the wrong namespace carries nothing and cannot be mended: it is no VXLAN device
+ * that anybody wishes for.
+ */
+function kindOf(
+  { kind, parentNetnsId }: Link,
+  nameLower: (index: IfIndex) => LinkName,
+  isBelow: boolean,
+): LinkKind<LinkName> {
+  if (kind.kind !== 'vxlan') return kind;
+  if ((parentNetnsId !== undefined) !== isBelow) return { kind: 'other', name: 'vxlan elsewhere' };
+  return { ...kind, dev: kind.dev === undefined ? undefined : nameLower(kind.dev) };
 }
 
 async function objectsOn(socket: NetlinkSocket, dev: IfIndex): Promise<MonitoredObject[]> {

@@ -2,7 +2,7 @@
 import type { Family, IpAddress } from '../base/ip.ts';
 import { tryParseIp } from '../base/ip.ts';
 import type { IptablesState, PacketCount } from './iptables-save.ts';
-import { iptablesChains, nftNames, nftTables } from './names.ts';
+import { flannelNames, nftNames, type RuleNames } from './names.ts';
 import type { NftListing } from './nft-listing.ts';
 
 export interface GuardReport {
@@ -34,7 +34,10 @@ export function addGuardReports(one: GuardReport, other: GuardReport): GuardRepo
 }
 
 /** @param state with counters, of the table mangle at least */
-export function iptablesGuardReport(state: IptablesState): GuardReport {
+export function iptablesGuardReport(
+  state: IptablesState,
+  { chains, isOwnChain }: RuleNames = flannelNames,
+): GuardReport {
   const dropped = (isOurs: (chain: string) => boolean) => {
     const chains = [...(state.get('mangle') ?? [])].filter(([name]) => isOurs(name));
     return addCounts(
@@ -44,14 +47,18 @@ export function iptablesGuardReport(state: IptablesState): GuardReport {
     );
   };
   return {
-    strangersDropped: dropped(name => name.startsWith(iptablesChains.guard)),
-    outsidersDropped: dropped(name => name === iptablesChains.inner),
+    strangersDropped: dropped(name => isOwnChain(name) && name.startsWith(chains.guard)),
+    outsidersDropped: dropped(name => name === chains.inner),
     strangers: [],
   };
 }
 
-export function nftGuardReport(family: Family, listing: NftListing): GuardReport {
-  const table = nftTables[family];
+export function nftGuardReport(
+  family: Family,
+  listing: NftListing,
+  { tables }: RuleNames = flannelNames,
+): GuardReport {
+  const table = tables[family];
   const inTable = (item: { readonly family: string; readonly table: string }) =>
     item.family === table.family && item.table === table.name;
   const counter = (name: string) =>

@@ -1,7 +1,7 @@
 /** Is everything of ours in iptables as it should be, and which iptables-restore text makes it so? */
 import { type IptablesChain, type IptablesState, iptablesTarget } from './iptables-save.ts';
 import type { IptablesTable } from './iptables-tables.ts';
-import { iptablesTableNames, isOwnIptablesChain } from './names.ts';
+import { flannelNames, iptablesTableNames, type RuleNames } from './names.ts';
 
 export interface IptablesDifference {
   /** What is wrong, a few words each; none when all is right. */
@@ -21,10 +21,11 @@ export function compareIptables(
   wish: readonly IptablesTable[],
   observed: IptablesState,
   spelling: Spelling = new Map(),
+  own: OwnChains = flannelNames,
 ): IptablesDifference {
   const differences = iptablesTableNames.map(name => {
     const table = wish.find(one => one.name === name) ?? { name, chains: new Map(), jumps: [] };
-    return compareTable(table, observed.get(name) ?? new Map(), spelling);
+    return compareTable(table, observed.get(name) ?? new Map(), spelling, own);
   });
   return {
     drift: differences.flatMap(one => one.drift),
@@ -55,9 +56,17 @@ export function learnSpelling(
 
 type Chains = ReadonlyMap<string, IptablesChain>;
 
-function compareTable(table: IptablesTable, observed: Chains, spelling: Spelling): IptablesDifference {
-  const chains = compareChains(table, observed, spelling);
-  const jumps = compareJumps(table, observed, spelling);
+/** Which chains are ours, wanted or not. */
+type OwnChains = Pick<RuleNames, 'isOwnChain'>;
+
+function compareTable(
+  table: IptablesTable,
+  observed: Chains,
+  spelling: Spelling,
+  own: OwnChains,
+): IptablesDifference {
+  const chains = compareChains(table, observed, spelling, own);
+  const jumps = compareJumps(table, observed, spelling, own);
   const drift = [...chains.drift, ...jumps.drift].map(what => `${table.name}: ${what}`);
   if (drift.length === 0) return { drift, restore: '' };
   const lines = [
@@ -79,7 +88,12 @@ interface ChainDifference {
   readonly deletions: string[];
 }
 
-function compareChains(table: IptablesTable, observed: Chains, spelling: Spelling): ChainDifference {
+function compareChains(
+  table: IptablesTable,
+  observed: Chains,
+  spelling: Spelling,
+  own: OwnChains,
+): ChainDifference {
   const result: ChainDifference = { drift: [], declarations: [], rules: [], deletions: [] };
   for (const [name, rules] of table.chains) {
     const seen = observed.get(name)?.rules;
@@ -89,8 +103,8 @@ function compareChains(table: IptablesTable, observed: Chains, spelling: Spellin
     result.rules.push(...rules.map(rule => `-A ${name} ${rule}`));
   }
   for (const [name, { rules }] of observed) {
-    if (!isOwnIptablesChain(name) || table.chains.has(name)) continue;
-    const holder = foreignHolder(name, observed);
+    if (!own.isOwnChain(name) || table.chains.has(name)) continue;
+    const holder = foreignHolder(name, observed, own);
     // The kernel keeps a chain to which somebody else's rule leads: empty, it does nothing.
     if (holder !== undefined && rules.length === 0) continue;
     result.drift.push(
@@ -106,6 +120,7 @@ function compareJumps(
   table: IptablesTable,
   observed: Chains,
   spelling: Spelling,
+  own: OwnChains,
 ): { readonly drift: string[]; readonly lines: string[] } {
   const drift: string[] = [];
   const lines: string[] = [];
@@ -114,7 +129,7 @@ function compareJumps(
     if (policy === '-') continue;
     for (const rule of rules) {
       const target = iptablesTarget(rule);
-      if (target === undefined || !isOwnIptablesChain(target)) continue;
+      if (target === undefined || !own.isOwnChain(target)) continue;
       if (missing.delete(`${name} ${rule}`)) continue;
       drift.push(`a jump from ${name} to ${target} is too many`);
       lines.push(`-D ${name} ${rule}`);
@@ -128,9 +143,9 @@ function compareJumps(
 }
 
 /** The chain, neither ours nor built-in, that holds a rule which leads to `name`. */
-function foreignHolder(name: string, observed: Chains): string | undefined {
+function foreignHolder(name: string, observed: Chains, own: OwnChains): string | undefined {
   for (const [holder, { rules, policy }] of observed) {
-    if (policy !== '-' || isOwnIptablesChain(holder)) continue;
+    if (policy !== '-' || own.isOwnChain(holder)) continue;
     if (rules.some(rule => iptablesTarget(rule) === name)) return holder;
   }
   return undefined;

@@ -1,7 +1,8 @@
 /** A family's rules in the language of iptables: every rule as iptables-save prints it, without its `-A CHAIN`. */
-import { type IptablesTableName, iptablesChains, iptablesComments, iptablesTableNames } from './names.ts';
+import type { Family } from '../base/ip.ts';
+import { type IptablesTableName, iptablesTableNames, type RuleNames } from './names.ts';
 import { peerChains } from './peer-chains.ts';
-import type { FamilyRules, Rule, Scope, Verdict, VtepGuard } from './ruleset.ts';
+import type { FamilyRules, Rule, Scope, Verdict } from './ruleset.ts';
 
 /** What shall be in one table: our chains, and the jumps into them from the built-in ones. */
 export interface IptablesTable {
@@ -17,59 +18,78 @@ export interface IptablesJump {
 
 /** All tables that we ever use, also those where nothing shall be. */
 export function iptablesTables(rules: FamilyRules): IptablesTable[] {
-  const { masquerade, forward, guard } = rules;
+  const { names, masquerade, forward } = rules;
   return [
-    flannelTable('nat', 'POSTROUTING', iptablesChains.masquerade, iptablesComments.masquerade, masquerade),
-    flannelTable('filter', 'FORWARD', iptablesChains.forward, iptablesComments.forward, forward),
-    guard === undefined ? emptyTable('mangle') : guardTable(rules, guard),
+    tableOf('nat', jumpingChain(names, 'masquerade', 'POSTROUTING', masquerade)),
+    tableOf('filter', jumpingChain(names, 'forward', 'FORWARD', forward)),
+    // There an ACCEPT ends only that table: whatever a host's firewall accepts at the top of the table filter, we have
+    // seen before.
+    tableOf('mangle', ...guardParts(rules), jumpingChain(names, 'apart', 'FORWARD', rules.apart)),
   ];
 }
 
 /** Nothing of ours in any table: the wish of a clean-up. */
-export const noIptablesTables: readonly IptablesTable[] = iptablesTableNames.map(emptyTable);
+export const noIptablesTables: readonly IptablesTable[] = iptablesTableNames.map(name => tableOf(name));
 
-function flannelTable(
-  name: IptablesTableName,
-  from: string,
-  chain: string,
-  comment: string,
-  rules: readonly Rule[],
-): IptablesTable {
-  if (rules.length === 0) return emptyTable(name);
+type Part = Pick<IptablesTable, 'chains' | 'jumps'>;
+
+function tableOf(name: IptablesTableName, ...parts: readonly Part[]): IptablesTable {
   return {
     name,
+    chains: new Map(parts.flatMap(part => [...part.chains])),
+    jumps: parts.flatMap(part => part.jumps),
+  };
+}
+
+const nothing: Part = { chains: new Map(), jumps: [] };
+
+/** A chain, and the jump to it that every packet takes. */
+function jumpingChain(
+  { chains, comments }: RuleNames,
+  role: 'masquerade' | 'forward' | 'apart',
+  from: string,
+  rules: readonly Rule[],
+): Part {
+  if (rules.length === 0) return nothing;
+  const [chain, comment] = [chains[role], comments[role]];
+  return {
     chains: new Map([[chain, rules.map(rule => iptablesRule(rule, comment))]]),
     jumps: [{ from, rule: `${commentMatch(comment)} -j ${chain}` }],
   };
 }
 
-/**
- * In the table mangle, because an ACCEPT there ends only that table: whatever a host's firewall accepts at the top of
- * INPUT, in the table filter, the guard has seen before.
- */
-function guardTable({ network }: FamilyRules, { ports, devices, peers }: VtepGuard): IptablesTable {
-  const comment = commentMatch(iptablesComments.guard);
-  return {
-    name: 'mangle',
-    chains: new Map([
-      ...peerChains(iptablesChains.guard, peers),
-      [iptablesChains.inner, [`! -s ${network} -j DROP`]],
-    ]),
+function guardParts({ names, family, network, guard }: FamilyRules): Part[] {
+  if (guard === undefined) return [];
+  const { chains, comments } = names;
+  const comment = commentMatch(comments.guard);
+  const toTunnel = (port: number, match: readonly string[] = []) => ({
+    from: 'INPUT',
+    rule: ['-p udp -m udp --dport', port, ...match, comment, '-j', chains.guard].join(' '),
+  });
+  const strangers: Part = {
+    chains: peerChains(chains.guard, guard.peers),
     jumps: [
-      ...ports.map(port => ({
-        from: 'INPUT',
-        rule: `-p udp -m udp --dport ${port} ${comment} -j ${iptablesChains.guard}`,
-      })),
-      ...devices.map(device => ({
-        from: 'PREROUTING',
-        rule: `-i ${device} ${comment} -j ${iptablesChains.inner}`,
-      })),
+      ...guard.ports.map(port => toTunnel(port)),
+      ...guard.vxlans.map(({ port, vni }) => toTunnel(port, [vniMatch(family, vni)])),
     ],
   };
+  const outsiders: Part = {
+    chains: new Map([[chains.inner, [`! -s ${network} -j DROP`]]]),
+    jumps: guard.devices.map(device => ({
+      from: 'PREROUTING',
+      rule: `-i ${device} ${comment} -j ${chains.inner}`,
+    })),
+  };
+  return [strangers, outsiders].filter(part => part.jumps.length > 0);
 }
 
-function emptyTable(name: IptablesTableName): IptablesTable {
-  return { name, chains: new Map(), jumps: [] };
+/**
+ * The VNI is the 24 bits from byte 12 on, counted from the UDP header (RFC 7348 section 5). That begins behind the IPv4
+ * header, whose length the header tells, and 40 bytes on in IPv6: the kernel sends no extension headers.
+ */
+function vniMatch(family: Family, vni: number): string {
+  const start = family === 4 ? '0x0>>0x16&0x3c@0xc' : '0x34';
+  return `-m u32 --u32 "${start}>>0x8=${hex(vni)}"`;
 }
 
 function iptablesRule({ markBits, source, destination, verdict }: Rule, comment: string): string {
@@ -87,6 +107,7 @@ function iptablesRule({ markBits, source, destination, verdict }: Rule, comment:
 
 const targets: Readonly<Record<Verdict, string>> = {
   accept: '-j ACCEPT',
+  drop: '-j DROP',
   return: '-j RETURN',
   masquerade: '-j MASQUERADE',
   'masquerade-fully-random': '-j MASQUERADE --random-fully',

@@ -3,7 +3,7 @@ import type { Json } from '../lease/lease.ts';
 import { nftNames } from './names.ts';
 import { isObject, type ListedChain, type ListedRule, type NftListing } from './nft-listing.ts';
 import type { NftRule } from './nft-rule.ts';
-import { addressTypeOf, type NftChain, type NftTable, ownNftChains } from './nft-table.ts';
+import { addressTypeOf, type NftChain, type NftTable } from './nft-table.ts';
 
 export interface NftDifference {
   /** What is wrong, a few words each; none when all is right. */
@@ -107,9 +107,9 @@ function describe(wish: readonly string[], rules: readonly string[]): string {
   return [...wish].sort().join() === [...rules].sort().join() ? 'is in another order' : 'has other rules';
 }
 
-function leftovers({ chains, guard }: NftTable, seen: NftListing): string[] {
+function leftovers({ chains, ownChains, guard }: NftTable, seen: NftListing): string[] {
   const unwanted = seen.chains
-    .filter(({ name }) => ownNftChains.includes(name) && !chains.some(chain => chain.name === name))
+    .filter(({ name }) => ownChains.includes(name) && !chains.some(chain => chain.name === name))
     .map(({ name }) => `chain ${name} is left over`);
   const ownSets: readonly string[] = [nftNames.peers, nftNames.strangers];
   const sets = guard === undefined ? seen.sets.filter(({ name }) => ownSets.includes(name)) : [];

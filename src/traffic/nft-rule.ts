@@ -68,6 +68,14 @@ export function udpPortMatch(ports: readonly number[]): NftRule {
   };
 }
 
+/** The 24 bits from byte 12 on, counted from the UDP header (RFC 7348 section 5). */
+export function vniMatch(vni: number): NftRule {
+  return {
+    text: `@th,96,24 0x${vni.toString(16)}`,
+    expr: [match('==', { payload: { base: 'th', offset: 96, len: 24 } }, vni)],
+  };
+}
+
 export function inputDeviceMatch(devices: readonly string[]): NftRule {
   return {
     text: `iifname ${oneOrSet(devices.map(device => JSON.stringify(device)))}`,
@@ -84,6 +92,7 @@ export const drop: NftRule = { text: 'drop', expr: [{ drop: null }] };
 
 const verdicts: Readonly<Record<Verdict, NftRule>> = {
   accept,
+  drop,
   return: { text: 'return', expr: [{ return: null }] },
   masquerade: { text: 'masquerade', expr: [{ masquerade: null }] },
   'masquerade-fully-random': {

@@ -1,6 +1,6 @@
 /** A family's rules as one nftables table. */
 import type { Family, IpAddress } from '../base/ip.ts';
-import { nftComments, nftNames, nftTables } from './names.ts';
+import { nftComments, nftNames } from './names.ts';
 import {
   accept,
   addressMatch,
@@ -13,6 +13,7 @@ import {
   sourceInSet,
   trafficRule,
   udpPortMatch,
+  vniMatch,
 } from './nft-rule.ts';
 import type { FamilyRules, VtepGuard } from './ruleset.ts';
 
@@ -21,6 +22,8 @@ export interface NftTable {
   readonly name: string;
   readonly comment: string;
   readonly chains: readonly NftChain[];
+  /** Names of the chains in it that are ours, wanted or not. */
+  readonly ownChains: readonly string[];
   /** The peers' set and what belongs to it; undefined without a guard. */
   readonly guard: { readonly peers: readonly IpAddress[] } | undefined;
 }
@@ -37,21 +40,16 @@ export interface NftChain {
   readonly rules: readonly NftRule[];
 }
 
-/** The chains that are ours in our tables, whether they are wanted or not. */
-export const ownNftChains: readonly string[] = [
-  nftNames.masquerade,
-  nftNames.forward,
-  nftNames.guard,
-  nftNames.inner,
-];
+const usualChains = [nftNames.masquerade, nftNames.forward, nftNames.guard, nftNames.inner];
 
 export function nftTable(rules: FamilyRules): NftTable {
-  const { family, name, comment } = nftTables[rules.family];
+  const { family, name, comment } = rules.names.tables[rules.family];
   return {
     family,
     name,
     comment,
-    chains: [...flannelChains(rules), ...guardChains(rules, family)],
+    chains: [...flannelChains(rules), ...apartChains(rules), ...guardChains(rules, family)],
+    ownChains: rules.names.besideOthers ? [...usualChains, nftNames.apart] : usualChains,
     guard: rules.guard === undefined ? undefined : { peers: rules.guard.peers },
   };
 }
@@ -79,6 +77,18 @@ function flannelChains({ masquerade, forward }: FamilyRules): NftChain[] {
   return chains;
 }
 
+/** Before everybody who may accept: in nftables a drop is final, wherever it is. */
+function apartChains({ apart }: FamilyRules): NftChain[] {
+  if (apart.length === 0) return [];
+  return [
+    {
+      ...{ name: nftNames.apart, comment: nftComments.apart },
+      ...{ type: 'filter', hook: 'forward', priority: -10, priorityText: 'filter - 10' },
+      rules: apart.map(trafficRule),
+    },
+  ];
+}
+
 /**
  * At the input hook because only there a packet is known to be for this host's own tunnel (another host's may be
  * passing through) and is whole (the kernel joins fragments before); at prerouting because what comes out of the
@@ -86,33 +96,38 @@ function flannelChains({ masquerade, forward }: FamilyRules): NftChain[] {
  */
 function guardChains({ guard, network }: FamilyRules, family: 'ip' | 'ip6'): NftChain[] {
   if (guard === undefined) return [];
+  const strangers: NftChain = {
+    ...{ name: nftNames.guard, comment: nftComments.guard },
+    ...{ type: 'filter', hook: 'input', priority: -10, priorityText: 'filter - 10' },
+    rules: strangerRules(guard, family),
+  };
+  const outsiders: NftChain = {
+    ...{ name: nftNames.inner, comment: nftComments.inner },
+    ...{ type: 'filter', hook: 'prerouting', priority: -300, priorityText: 'raw' },
+    rules: [
+      nftRule(
+        inputDeviceMatch(guard.devices),
+        addressMatch('saddr', { prefix: network, not: true }),
+        countIn(nftNames.outsidersDropped),
+        drop,
+      ),
+    ],
+  };
   return [
-    {
-      ...{ name: nftNames.guard, comment: nftComments.guard },
-      ...{ type: 'filter', hook: 'input', priority: -10, priorityText: 'filter - 10' },
-      rules: strangerRules(guard, family),
-    },
-    {
-      ...{ name: nftNames.inner, comment: nftComments.inner },
-      ...{ type: 'filter', hook: 'prerouting', priority: -300, priorityText: 'raw' },
-      rules: [
-        nftRule(
-          inputDeviceMatch(guard.devices),
-          addressMatch('saddr', { prefix: network, not: true }),
-          countIn(nftNames.outsidersDropped),
-          drop,
-        ),
-      ],
-    },
+    ...(strangers.rules.length > 0 ? [strangers] : []),
+    ...(guard.devices.length > 0 ? [outsiders] : []),
   ];
 }
 
-function strangerRules({ ports }: VtepGuard, family: 'ip' | 'ip6'): NftRule[] {
-  const toTunnel = udpPortMatch(ports);
-  return [
+function strangerRules({ ports, vxlans }: VtepGuard, family: 'ip' | 'ip6'): NftRule[] {
+  const tunnels = [
+    ...(ports.length === 0 ? [] : [udpPortMatch(ports)]),
+    ...vxlans.map(({ port, vni }) => nftRule(udpPortMatch([port]), vniMatch(vni))),
+  ];
+  return tunnels.flatMap(toTunnel => [
     nftRule(toTunnel, sourceInSet(family, nftNames.peers), accept),
     // A rule of its own: it stops matching when the set of strangers is full.
     nftRule(toTunnel, rememberSource(family, nftNames.strangers)),
     nftRule(toTunnel, countIn(nftNames.strangersDropped), drop),
-  ];
+  ]);
 }

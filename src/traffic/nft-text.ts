@@ -1,6 +1,6 @@
 /** Text for `nft -f`: one transaction, right from any state before it, and without an instant without rules. */
 import { nftNames } from './names.ts';
-import { addressTypeOf, type NftChain, type NftTable, ownNftChains } from './nft-table.ts';
+import { addressTypeOf, type NftChain, type NftTable } from './nft-table.ts';
 
 /** What the table's present state asks for beyond the usual. */
 export interface NftTextOptions {
@@ -27,14 +27,16 @@ export function nftText(table: NftTable, { replaceTable = false }: NftTextOption
 }
 
 /** Takes the tables away, be they there or not. */
-export function nftDeleteText(tables: ReadonlyArray<Pick<NftTable, 'family' | 'name'>>): string {
+export function nftDeleteText(
+  tables: ReadonlyArray<{ readonly family: string; readonly name: string }>,
+): string {
   return tables
     .map(({ family, name }) => `add table ${family} ${name}\ndelete table ${family} ${name}\n`)
     .join('');
 }
 
-function unwantedChains({ chains }: NftTable): string[] {
-  return ownNftChains.filter(name => !chains.some(chain => chain.name === name));
+function unwantedChains({ chains, ownChains }: NftTable): string[] {
+  return ownChains.filter(name => !chains.some(chain => chain.name === name));
 }
 
 function chainLines(place: string, chain: NftChain): string[] {

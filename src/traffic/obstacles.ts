@@ -2,7 +2,6 @@
 import type { Family } from '../base/ip.ts';
 import type { IptablesState } from './iptables-save.ts';
 import { iptablesSeen } from './iptables-walk.ts';
-import { nftTables } from './names.ts';
 import type { NftListing } from './nft-listing.ts';
 import { nftSeen } from './nft-walk.ts';
 import { anyDevice, dropOnTheWay, type Flow, type SeenChains } from './packet-walk.ts';
@@ -46,7 +45,7 @@ export function iptablesObstacles(rules: FamilyRules, path: OverlayPath, state: 
 /** Looks at every base chain that a forwarded packet passes, save our own; tables of iptables-nft are among them. */
 export function nftObstacles(rules: FamilyRules, path: OverlayPath, listing: NftListing): Obstacle[] {
   const families = [rules.family === 4 ? 'ip' : 'ip6', 'inet'];
-  const own = nftTables[rules.family].name;
+  const own = rules.names.tables[rules.family].name;
   return listing.chains
     .filter(chain => families.includes(chain.family) && chain.table !== own)
     .flatMap(({ family, table, name, hook }) => {

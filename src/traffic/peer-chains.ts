@@ -38,7 +38,7 @@ function grow(chains: Map<string, string[]>, root: string, name: string, peers: 
       continue;
     }
     const shared = sharedDigits(group);
-    const child = `${root}-${chainSuffix(first.digits.slice(0, shared))}`;
+    const child = `${root}-${chainSuffix(first.digits.slice(0, shared), longestName - root.length - 1)}`;
     rules.push(`-s ${prefixOf(first.address, shared * 4)} -g ${child}`);
     grow(chains, root, child, group);
   }
@@ -61,17 +61,20 @@ function sharedDigits(peers: readonly Peer[]): number {
   return count;
 }
 
-/** XT_EXTENSION_MAXNAMELEN leaves 28 characters for a name (include/uapi/linux/netfilter/x_tables.h). */
-const longestSuffix = 28 - 'WEFT-VTEP-'.length;
+/** XT_EXTENSION_MAXNAMELEN leaves so many characters for a name (include/uapi/linux/netfilter/x_tables.h). */
+const longestName = 28;
 
-/** The digits themselves, or 64 bits of FNV-1a over them behind an x where they are too many. */
-function chainSuffix(digits: string): string {
-  if (digits.length <= longestSuffix) return digits;
+/** The digits themselves, or as much of 64 bits of FNV-1a over them, behind an x, as there is room for. */
+function chainSuffix(digits: string, longest: number): string {
+  if (digits.length <= longest) return digits;
   let hash = 0xcbf29ce484222325n;
   for (const digit of digits) {
     hash = BigInt.asUintN(64, (hash ^ BigInt(digit.charCodeAt(0))) * 0x100000001b3n);
   }
-  return `x${hash.toString(16).padStart(16, '0')}`;
+  return `x${hash
+    .toString(16)
+    .padStart(16, '0')
+    .slice(0, longest - 1)}`;
 }
 
 function hexOf(address: IpAddress): string {

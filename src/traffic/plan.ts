@@ -2,7 +2,8 @@ import type { Family, IpAddress } from '../base/ip.ts';
 import { type Prefix, prefixFamily } from '../base/prefix.ts';
 import type { LeaseAttrs, Subnet } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import type { FamilyRules, Rule, Ruleset, Scope, VtepGuard } from './ruleset.ts';
+import { flannelNames, type RuleNames } from './names.ts';
+import type { FamilyRules, Rule, Ruleset, Scope, VtepGuard, VxlanTunnel } from './ruleset.ts';
 
 /** What the traffic rules follow from. */
 export interface TrafficWish {
@@ -17,11 +18,16 @@ export interface TrafficWish {
   readonly forwardRules: boolean;
   /** Undefined: everybody may send into the tunnel. */
   readonly guard: GuardWish | undefined;
+  /** Networks of the same namespace to and from which nothing is forwarded. */
+  readonly apart?: readonly Prefix[] | undefined;
+  /** {@link flannelNames} unless given. */
+  readonly names?: RuleNames | undefined;
 }
 
 export interface GuardWish {
   /** UDP ports of the backend: 8472 for VXLAN, 8285 for udp, unless configured. */
   readonly ports: readonly number[];
+  readonly vxlans?: readonly VxlanTunnel[] | undefined;
   readonly devices: readonly string[];
 }
 
@@ -69,10 +75,12 @@ function planFamily(
   return [
     {
       family,
+      names: wish.names ?? flannelNames,
       network,
       subnet,
       masquerade: wish.ipMasq ? masqueradeRules(family, network, subnet, wish) : [],
       forward: wish.forwardRules ? forwardRules(network) : [],
+      apart: apartRules(network, wish.apart ?? []),
       guard: wish.guard === undefined ? undefined : guardOf(wish.guard, family, peers),
     },
   ];
@@ -110,10 +118,21 @@ function forwardRules(network: Prefix): Rule[] {
   ];
 }
 
+/** Of a family's own alone: those of the other never meet. Both ways, so that no answer comes across either. */
+function apartRules(network: Prefix, others: readonly Prefix[]): Rule[] {
+  return others
+    .filter(other => prefixFamily(other) === prefixFamily(network))
+    .flatMap(other => [
+      { source: only(network), destination: only(other), verdict: 'drop' },
+      { source: only(other), destination: only(network), verdict: 'drop' },
+    ]);
+}
+
 function guardOf(wish: GuardWish, family: Family, peers: readonly PeerAddresses[]): VtepGuard {
   const addresses = peers.map(peer => peerAddress(peer, family)).filter(address => address !== undefined);
   return {
     ports: [...new Set(wish.ports)].sort((a, b) => a - b),
+    vxlans: wish.vxlans ?? [],
     devices: [...new Set(wish.devices)],
     peers: [...new Set(addresses)],
   };

@@ -16,8 +16,8 @@ function kindOf(variant: IptablesVariant): EngineKind {
   const ipt = `iptables-${variant}`;
   return {
     name: `iptables-${variant}`,
-    open: (_, netns) => ({
-      engine: new IptablesEngine(firewallPrograms({ enter: netns.enter }), variant, () => false),
+    open: (_, netns, names) => ({
+      engine: new IptablesEngine(firewallPrograms({ enter: netns.enter }), variant, () => false, names),
       listing: () => saved(netns, variant),
     }),
     foreign: `

@@ -14,11 +14,11 @@ const table = 'ip flannel-ipv4';
 function kindOf(name: string, overNetlink: boolean): EngineKind {
   return {
     name,
-    open: (scope, netns) => {
+    open: (scope, netns, names) => {
       const listen = { netns: netns.path, onNotice() {}, onOverrun() {} };
       const socket = overNetlink ? scope.own('nft socket', NftSocket.open(listen)) : undefined;
       const programs = firewallPrograms({ enter: netns.enter });
-      return { engine: new NftEngine(programs, socket, silentLog), listing: () => listed(netns) };
+      return { engine: new NftEngine(programs, socket, silentLog, names), listing: () => listed(netns) };
     },
     foreign: `nft -f - <<'END'
       table inet foreign { chain forward { type filter hook forward priority 5; ip saddr 198.51.100.0/24 drop; }; }

@@ -14,14 +14,17 @@ const needed: Readonly<Record<string, string>> = {
   'etcd-client': 'etcdctl',
   'etcd-server': 'etcd',
   ethtool: 'ethtool',
+  fish: 'fish',
   iproute2: 'bridge',
   iptables: 'iptables-nft',
   'iputils-ping': 'ping',
+  mandoc: 'mandoc',
   nftables: 'nft',
   openssl: 'openssl',
   procps: 'sysctl',
   systemd: 'systemd-analyze',
   'util-linux': 'setpriv',
+  zsh: 'zsh',
 };
 
 const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];

@@ -1,14 +1,18 @@
+import { existsSync } from 'node:fs';
 import process from 'node:process';
 import type { Command } from 'commander';
 import { WeftError } from '../../base/errors.ts';
 import { tryParsePrefix } from '../../base/prefix.ts';
 import type { CleanupOptions, RegistryToClean } from '../../daemon/cleanup.ts';
+import type { NamedNetwork } from '../../daemon/options.ts';
+import { scopedRegistry } from '../../registry/scoped.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { deleteCommand } from '../delete-command.ts';
 import { applyEnvironment } from '../flag-environment.ts';
 import { parseGoInt } from '../flag-value.ts';
 import { type FlagTable, type FlagValues, parseFlags } from '../go-flags.ts';
 import { interruptible } from '../interrupt.ts';
+import { parseNetworks } from '../networks-flag.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { withRegistry } from '../registry-command.ts';
 import { registryFlags, registryOptionsOf } from '../registry-flags.ts';
@@ -28,6 +32,11 @@ const cleanupFlags = {
     help: 'only the devices of this VXLAN network; all unless given',
   },
   'subnet-file': runFlags['subnet-file'],
+  networks: {
+    ...runFlags.networks,
+    help: 'only these of several networks, each in its namespace if that is given, as by `weft run`',
+  },
+  'subnet-dir': runFlags['subnet-dir'],
   lease: { kind: 'bool', default: false, help: "remove this host's lease from the registry as well" },
   reservation: {
     kind: 'strings',
@@ -40,7 +49,7 @@ const cleanupFlags = {
 
 const help: CommandHelp = {
   usage: 'weft cleanup [flags]',
-  summary: 'take this host out of the network: remove devices, routes, rules and files of ours',
+  summary: 'take this host out of the network: devices, routes, rules, files',
   about: [
     'Removes the devices flannel.N and flannel-v6.N with all that is on them, the firewall rules and the subnet file; with -lease also the lease in the registry, which nothing else here needs. Each removal is printed as the command that does the same. What is not ours stays; when nothing of ours is here, nothing happens.',
     'Flags that are not given are read from FLANNELD_* variables, as by `weft run`.',
@@ -49,6 +58,7 @@ const help: CommandHelp = {
   examples: [
     ['weft cleanup -dry-run', 'what would it do?'],
     ['weft cleanup', 'this host alone; its lease ends by itself within 24 hours'],
+    ['weft cleanup -networks red@red', 'one of several networks, in its namespace'],
     ['weft cleanup -lease -etcd-endpoints http://10.0.0.1:2379', 'and peers forget it at once'],
   ],
 };
@@ -60,15 +70,32 @@ async function cleanup(args: readonly string[]): Promise<void> {
   const { values, warnings } = applyEnvironment(cleanupFlags, parsed, process.env);
   warnings.forEach(reportWarning);
   const options = cleanupOptionsOf(values);
-  if (!values.lease) return await interruptible(signal => clean(options, undefined, signal));
+  const networks = values.networks === '' ? [undefined] : parseNetworks(values.networks);
+  const cleanAll = async (signal: AbortSignal, registryOf: RegistryOf = () => undefined) => {
+    for (const network of networks) {
+      const file = network === undefined ? {} : fileOf(network, values['subnet-dir']);
+      await clean({ ...options, ...file }, network, registryOf(network?.name), signal);
+    }
+  };
+  if (!values.lease) return await interruptible(signal => cleanAll(signal));
   const where = registryOptionsOf(values);
   await withRegistry(where, (registry, signal) =>
-    clean(options, { registry, deleteCommand: key => deleteCommand(where, key) }, signal),
+    cleanAll(signal, name => ({
+      registry: name === undefined ? registry : scopedRegistry(registry, name),
+      deleteCommand: key => deleteCommand(where, name === undefined ? key : `${name}/${key}`),
+    })),
   );
+}
+
+type RegistryOf = (network: string | undefined) => RegistryToClean | undefined;
+
+function fileOf({ name }: NamedNetwork, folder: string): Pick<CleanupOptions, 'network' | 'subnetFile'> {
+  return { network: name, subnetFile: `${folder}/${name}.env` };
 }
 
 async function clean(
   options: CleanupOptions,
+  network: NamedNetwork | undefined,
   registry: RegistryToClean | undefined,
   signal: AbortSignal,
 ): Promise<void> {
@@ -76,11 +103,18 @@ async function clean(
     import('../../sys/netlink-socket.ts'),
     import('../../daemon/cleanup.ts'),
   ]);
-  const socket = NetlinkSocket.open();
+  const netns = network?.netns;
+  // With a namespace goes all that is in it: what is left of such a network is on the underlay.
+  const isThere = netns !== undefined && existsSync(netns);
+  if (netns !== undefined && !isThere) print(`# there is no network namespace ${netns}`);
+  const underlay = NetlinkSocket.open();
+  const socket = isThere ? NetlinkSocket.open({ netns }) : underlay;
   try {
-    await cleanUp(options, { socket, registry, print, signal });
+    const elsewhere = isThere ? { netns, underlay } : undefined;
+    await cleanUp(options, { socket, elsewhere, registry, print, signal });
   } finally {
     socket.close();
+    underlay.close();
   }
 }
 

@@ -4,9 +4,10 @@ import { countSubnets } from '../../lease/allocation.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../../lease/network-config.ts';
 import { formatNetworkConfig } from '../../lease/network-config-text.ts';
 import type { RegistryEntry } from '../../registry/registry.ts';
-import { type CommandHelp, renderCommandHelp, renderExamples } from '../command-help.ts';
+import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { configChanges, renderConfigChange } from '../config-change.ts';
 import { readConfigFile } from '../config-file.ts';
+import { explain } from '../describe.ts';
 import { parseFlags } from '../go-flags.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { readRegistryArguments, withRegistry } from '../registry-command.ts';
@@ -17,11 +18,8 @@ import { print, reportWarning } from '../report.ts';
 export function register(program: Command): void {
   const config = program
     .command('config')
-    .description('check, show or set the network config that all hosts share')
-    .addHelpText(
-      'after',
-      `\n${renderExamples([...checkHelp.examples, ...getHelp.examples, ...putHelp.examples])}`,
-    );
+    .description('check, show or set the network config that all hosts share');
+  explain(config, { examples: [checkHelp, getHelp, putHelp].flatMap(({ examples }) => examples) });
   registerWithOwnArguments(config, 'check', checkHelp, check);
   registerWithOwnArguments(config, 'get', getHelp, get);
   registerWithOwnArguments(config, 'put', putHelp, put);

@@ -5,7 +5,8 @@ import { hasCode, WeftError } from '../../base/errors.ts';
 import { checkSubnetNotRouted, renderDockerOpts } from '../../lease/docker-opts.ts';
 import { parseEnv } from '../../lease/env-text.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
-import { parseGetopts } from '../getopts.ts';
+import { lettersOf, parseGetopts } from '../getopts.ts';
+import type { FlagTable } from '../go-flags.ts';
 import { readHostRoutes } from '../host-routes.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { print, reportError } from '../report.ts';
@@ -15,35 +16,57 @@ export function register(program: Command): void {
   registerWithOwnArguments(program, 'docker-opts', help, dockerOpts);
 }
 
+const flags = {
+  f: {
+    kind: 'string',
+    default: '/run/flannel/subnet.env',
+    placeholder: 'PATH',
+    help: 'file that the daemon wrote',
+  },
+  d: {
+    kind: 'string',
+    default: '/run/docker_opts.env',
+    placeholder: 'PATH',
+    help: 'file to write, for EnvironmentFile= of a unit',
+  },
+  i: {
+    kind: 'bool',
+    default: false,
+    help: 'one variable for each option: DOCKER_OPT_BIP, DOCKER_OPT_IPMASQ, DOCKER_OPT_MTU',
+  },
+  c: {
+    kind: 'bool',
+    default: false,
+    help: 'one variable for all options; without -i and -c both forms are written',
+  },
+  k: {
+    kind: 'string',
+    default: 'DOCKER_OPTS',
+    placeholder: 'NAME',
+    help: 'name of that variable; what it holds in the environment stays in front',
+  },
+  m: { kind: 'bool', default: false, help: 'leave out --ip-masq' },
+} as const satisfies FlagTable;
+
 const help: CommandHelp = {
-  usage: 'weft docker-opts [-f SUBNET-FILE] [-d DOCKER-FILE] [-i] [-c] [-m] [-k NAME]',
-  summary: "write Docker's options for this host's subnet (as mk-docker-opts.sh)",
+  usage: 'weft docker-opts [flags]',
+  summary: "write Docker's options for this host (as mk-docker-opts.sh)",
   about: [
-    `Options:
-  -f PATH  file that the daemon wrote (default /run/flannel/subnet.env)
-  -d PATH  file to write, for EnvironmentFile= of a unit (default /run/docker_opts.env)
-  -i       one variable for each option: DOCKER_OPT_BIP, DOCKER_OPT_IPMASQ, DOCKER_OPT_MTU
-  -c       one variable for all options; without -i and -c both forms are written
-  -k NAME  name of that variable (default DOCKER_OPTS); what it holds in the environment stays in front
-  -m       leave out --ip-masq`,
-    'Ends with 1, after it has written, when the host reaches the subnet through a gateway; and with 1 for wrong usage and for -h, as the script does.',
+    'Called as the script is, it ends as the script does: with 1 for wrong usage and for -h, too; and, after it has written, when the host reaches the subnet through a gateway.',
   ],
+  flags,
+  syntax: 'getopts',
   examples: [
     ['weft docker-opts', 'write /run/docker_opts.env'],
     ['weft docker-opts -c -d /etc/default/docker -k DOCKER_OPTS', 'one variable, for sysvinit'],
     ['weft docker-opts -c -d /dev/stdout', 'look at it'],
+    ['weft docker-opts -f /run/flannel/networks/red.env', 'one of several networks'],
+  ],
+  exitCodes: [
+    ['1', 'failed, asked wrongly, or the subnet is behind a gateway'],
+    ['2', ''],
   ],
 };
-
-const letters = {
-  f: 'value',
-  d: 'value',
-  k: 'value',
-  i: 'switch',
-  c: 'switch',
-  m: 'switch',
-  h: 'switch',
-} as const;
 
 async function dockerOpts(args: readonly string[]): Promise<void> {
   if (args[0] === '--help') return print(renderCommandHelp(help));
@@ -67,14 +90,14 @@ interface Options {
 /** Undefined when usage was printed instead. */
 function readOptions(args: readonly string[]): Options | undefined {
   try {
-    const given = parseGetopts(letters, args);
+    const given = parseGetopts({ ...lettersOf(flags), h: 'switch' }, args);
     if (given.has('h')) return printUsage();
     return {
-      input: given.get('f') ?? '/run/flannel/subnet.env',
-      output: given.get('d') ?? '/run/docker_opts.env',
+      input: given.get('f') ?? flags.f.default,
+      output: given.get('d') ?? flags.d.default,
       individual: given.has('i'),
       combined: given.has('c'),
-      combinedKey: given.get('k') ?? 'DOCKER_OPTS',
+      combinedKey: given.get('k') ?? flags.k.default,
       ipMasq: !given.has('m'),
     };
   } catch (error) {
@@ -85,7 +108,7 @@ function readOptions(args: readonly string[]): Options | undefined {
 }
 
 function printUsage(): undefined {
-  process.stderr.write(`${renderCommandHelp(help)}\n`);
+  process.stderr.write(`${renderCommandHelp(help, process.stderr)}\n`);
   process.exitCode = 1;
 }
 

@@ -1,10 +1,11 @@
 import process from 'node:process';
-import { styleText } from 'node:util';
 import { type Command, Option } from 'commander';
 import { WeftError } from '../../base/errors.ts';
-import type { Paint } from '../../lab/demo-text.ts';
+import { type LabBackend, labBackendNamed, labBackends } from '../../lab/lab-network.ts';
+import { type LabFamily, labFamilies } from '../../lab/lab-plan.ts';
 import type { LabRequest } from '../../lab/up.ts';
-import { renderExamples } from '../command-help.ts';
+import { paintFor } from '../colour.ts';
+import { type Explanation, explain } from '../describe.ts';
 import { interruptible } from '../interrupt.ts';
 import { print, reportWarning } from '../report.ts';
 
@@ -12,23 +13,24 @@ import { print, reportWarning } from '../report.ts';
 export function register(program: Command): void {
   const lab = program
     .command('lab')
-    .description('hosts, a switch and containers on this machine, out of network namespaces')
-    .enablePositionalOptions()
-    .addHelpText('after', `\n${renderExamples(examples)}`);
+    .description('hosts, a switch and containers of namespaces, on this machine')
+    .enablePositionalOptions();
   nameable(lab.command('up'))
     .description('make a lab: hosts at a switch, each with its own daemon and containers')
-    .option('--hosts <N>', 'hosts, 1 to 240 (default: 2)', wholeNumber('--hosts'))
-    .option('--containers <N>', 'containers on each host, 0 to 250 (default: 1)', wholeNumber('--containers'))
+    .option('--hosts <N>', 'hosts, 1 to 240 (default 2)', wholeNumber('--hosts'))
+    .option('--containers <N>', 'containers on each host, 0 to 250 (default 1)', wholeNumber('--containers'))
     .addOption(
-      new Option('--registry <dir|etcd>', 'where the hosts keep their leases (default: dir)').choices([
+      new Option('--registry <dir|etcd>', 'where the hosts keep their leases (default dir)').choices([
         'dir',
         'etcd',
       ]),
     )
+    .addOption(backendOption())
+    .addOption(familyOption())
     .action(up);
   lab.command('ls').description('what labs there are: hosts, subnets, daemons, containers').action(list);
   nameable(lab.command('exec'))
-    .description('run a command in a place: host1, host1/c1 or switch; without one, a shell')
+    .description('run a command in a place (host1, host1/c1, switch), or a shell')
     .argument('<place>', 'host1, host1/c1 or switch')
     .argument('[command...]')
     .passThroughOptions()
@@ -36,26 +38,76 @@ export function register(program: Command): void {
   nameable(lab.command('down')).description('take a lab away, whatever state it is in').action(down);
   lab
     .command('demo')
-    .description('two hosts, a ping between their containers, and what carries it; then all is taken away')
+    .addOption(backendOption())
+    .addOption(familyOption())
+    .description('two hosts, a ping between their containers, and what carries it')
     .action(demo);
+  for (const command of [lab, ...lab.commands]) {
+    const explanation = explanations[command.name()];
+    if (explanation !== undefined) explain(command, explanation);
+  }
 }
 
-const examples = [
-  ['weft lab demo', 'see it work, in a few seconds'],
-  ['weft lab up --hosts 3 --containers 2', 'a network to play with'],
-  ['weft lab exec host1/c1 -- ip route', 'from inside a container'],
-  ['weft lab exec host2 -- bridge fdb show dev flannel.1', 'from inside a host'],
-  ['weft lab down', 'take it away'],
-] as const;
+/** By the command's name. */
+const explanations: Readonly<Record<string, Explanation>> = {
+  lab: {
+    about: [
+      'Needs root (or the capabilities that namespaces need) and iproute2, and touches nothing outside the lab.',
+    ],
+    examples: [
+      ['weft lab demo', 'see it work, in a few seconds'],
+      ['weft lab demo --backend udp --family 46', 'the same by UDP in user space, IPv4 and IPv6'],
+      ['weft lab up --hosts 3 --containers 2', 'a network to play with'],
+      ['weft lab exec host1/c1 -- ip route', 'from inside a container'],
+      ['weft lab exec host2 -- bridge fdb show dev flannel.1', 'from inside a host'],
+      ['weft lab down', 'take it away'],
+    ],
+  },
+  up: {
+    examples: [
+      ['weft lab up', 'two hosts, a container on each'],
+      ['weft lab up --hosts 3 --containers 2 --registry etcd', 'as real hosts share their leases'],
+      ['weft lab up --name other --backend host-gw --family 46', 'another one beside it'],
+    ],
+  },
+  ls: { examples: [['weft lab ls', 'every lab, as a table']] },
+  exec: {
+    about: ['What follows the place is the command, with its own flags; -- may stand between the two.'],
+    examples: [
+      ['weft lab exec host1/c1 -- ping -c1 10.2.54.2', 'from a container to another'],
+      ['weft lab exec host1', 'a shell on a host'],
+      ['weft lab exec --name other switch -- ip -br link', 'the switch of another lab'],
+    ],
+    exitCodes: [['N', 'that of the command']],
+  },
+  down: {
+    examples: [
+      ['weft lab down', 'the lab named lab'],
+      ['weft lab down --name other', 'another one'],
+    ],
+  },
+  demo: {
+    about: ['Everything is taken away again, however it ends.'],
+    examples: [
+      ['weft lab demo', 'VXLAN and IPv4'],
+      ['weft lab demo --backend udp --family 6', 'another backend, in IPv6'],
+    ],
+  },
+};
 
-interface UpOptions {
+interface NetworkOptions {
+  readonly backend?: LabBackend;
+  readonly family?: LabFamily;
+}
+
+interface UpOptions extends NetworkOptions {
   readonly name: string;
   readonly hosts?: number;
   readonly containers?: number;
   readonly registry?: 'dir' | 'etcd';
 }
 
-async function up({ name, hosts, containers, registry }: UpOptions): Promise<void> {
+async function up({ name, hosts, containers, registry, ...network }: UpOptions): Promise<void> {
   const [{ makeLab }, { readStatus }, { madeText }] = await Promise.all([
     import('../../lab/up.ts'),
     import('../../lab/lab-status.ts'),
@@ -66,6 +118,7 @@ async function up({ name, hosts, containers, registry }: UpOptions): Promise<voi
     ...(hosts === undefined ? {} : { hosts }),
     ...(containers === undefined ? {} : { containersPerHost: containers }),
     ...(registry === undefined ? {} : { registry }),
+    ...network,
   };
   const { plan, made } = await interruptible(signal => makeLab(asked, { signal }));
   print(madeText(await readStatus(plan), made));
@@ -89,9 +142,11 @@ async function down({ name }: { name: string }): Promise<void> {
   print(found ? `Lab ${name} is taken away.` : `There is no lab named ${name}: nothing to do.`);
 }
 
-async function demo(): Promise<void> {
+async function demo(network: NetworkOptions): Promise<void> {
   const { runDemo } = await import('../../lab/demo.ts');
-  await interruptible(signal => runDemo({ signal: orClosedOutput(signal), paint, print }));
+  await interruptible(signal =>
+    runDemo({ ...network, signal: orClosedOutput(signal), paint: paintFor(process.stdout), print }),
+  );
 }
 
 /**
@@ -106,16 +161,18 @@ function orClosedOutput(signal: AbortSignal): AbortSignal {
 
 const outputClosed = new WeftError('output-closed', 'nobody reads the output any more');
 
-/** styleText leaves colours out by itself where NO_COLOR or the kind of stdout says so. */
-const paint: Paint = {
-  heading: text => styleText('bold', text),
-  quiet: text => styleText('dim', text),
-  good: text => styleText('green', text),
-  bad: text => styleText('red', text),
-};
+function backendOption(): Option {
+  const flag = `--backend <${labBackends.join('|')}>`;
+  return new Option(flag, 'what carries the packets (default vxlan)').argParser(labBackendNamed);
+}
+
+function familyOption(): Option {
+  const text = 'IPv4, IPv6 or both, of hosts and containers (default 4)';
+  return new Option(`--family <${labFamilies.join('|')}>`, text).choices(labFamilies);
+}
 
 function nameable(command: Command): Command {
-  return command.option('--name <NAME>', 'which lab; several can stand at once', 'lab');
+  return command.option('--name <LAB>', 'which lab; several can stand at once', 'lab');
 }
 
 function wholeNumber(flag: string): (text: string) => number {

@@ -1,6 +1,8 @@
 import process from 'node:process';
 import type { Command } from 'commander';
 import { describeError, WeftError } from '../../base/errors.ts';
+import type { DaemonTools } from '../../daemon/daemon.ts';
+import { wantsColour } from '../colour.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { printableOptions } from '../printable-options.ts';
@@ -17,7 +19,7 @@ export function register(program: Command): void {
 
 const help: CommandHelp = {
   usage: 'weft run [flags]',
-  summary: 'join the network as this host, and keep its kernel state right (the daemon)',
+  summary: "join the network and keep this host's part of it right: the daemon",
   about: [
     'Leases a subnet for this host and makes the subnets of all others reachable. Takes the flags and the variables of flanneld.',
     'Flags are written -name or --name, with =VALUE or VALUE after it; true-or-false flags only with =: -ip-masq=false. A flag that is not given is read from the environment: -etcd-endpoints from FLANNELD_ETCD_ENDPOINTS.',
@@ -26,8 +28,10 @@ const help: CommandHelp = {
   examples: [
     ['weft run -etcd-endpoints http://10.0.0.1:2379 -iface eth0', 'one of many hosts'],
     ['weft run -registry dir:/var/lib/weft -iface 192.168.1.7', 'no etcd: hosts of one machine'],
+    ['weft run -networks red@red,blue@blue', 'two networks, each in a network namespace of its own'],
     ['FLANNELD_ETCD_PASSWORD=... weft run -etcd-username weft', 'a secret that no process list shows'],
   ],
+  exitCodes: [['0', 'done, or stopped by a signal in good order']],
 };
 
 async function run(args: readonly string[]): Promise<void> {
@@ -38,16 +42,13 @@ async function run(args: readonly string[]): Promise<void> {
 }
 
 async function serve(options: RunOptions, warnings: readonly string[]): Promise<void> {
-  const [{ createLog }, { runDaemon }] = await Promise.all([
-    import('../log.ts'),
-    import('../../daemon/daemon.ts'),
-  ]);
+  const [{ createLog }, start] = await Promise.all([import('../log.ts'), daemonOf(options)]);
   const log = createLog({
     format: options.logFormat,
     verbosity: options.verbosity,
     stream: process.stderr,
     stacks: debugging(),
-    noColour: Boolean(process.env['NO_COLOR']),
+    noColour: !wantsColour(process.stderr),
   });
   log.info({ version: weftVersion(), ...printableOptions(options) }, 'weft starts');
   for (const warning of warnings) log.warn({}, warning);
@@ -56,7 +57,7 @@ async function serve(options: RunOptions, warnings: readonly string[]): Promise<
       options.registry,
       (registry, signal) => {
         const onReload = (reload: () => void) => void process.on('SIGHUP', reload);
-        return runDaemon(options, { registry, log, signal, onReload });
+        return start({ registry, log, signal, onReload });
       },
       log,
     );
@@ -67,4 +68,15 @@ async function serve(options: RunOptions, warnings: readonly string[]): Promise<
     log.error(known, describeError(error));
     process.exitCode = exitCodeOf(error);
   }
+}
+
+/** What runs: a daemon of one network, or of several. */
+async function daemonOf(options: RunOptions): Promise<(tools: DaemonTools) => Promise<number>> {
+  const { several } = options;
+  if (several === undefined) {
+    const { runDaemon } = await import('../../daemon/daemon.ts');
+    return tools => runDaemon(options, tools);
+  }
+  const { runNetworks } = await import('../../daemon/networks.ts');
+  return tools => runNetworks(options, several, tools);
 }

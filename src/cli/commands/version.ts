@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
-import { renderExamples } from '../command-help.ts';
+import { explain } from '../describe.ts';
 import { print } from '../report.ts';
 import { weftVersion } from '../version.ts';
 
 /** `weft version`: the same line as `weft --version`. */
 export function register(program: Command): void {
-  program
+  const version = program
     .command('version')
     .description('print the version')
-    .addHelpText('after', `\n${renderExamples([['weft version', 'the version on stdout']])}`)
     .action(() => print(weftVersion()));
+  explain(version, { examples: [['weft version', 'the version on stdout']] });
 }

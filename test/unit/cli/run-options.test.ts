@@ -55,6 +55,9 @@ test('every flag of flanneld is there with its default, and four of our own', ()
     ...flanneld,
     registry: 'etcd',
     'log-format': 'auto',
+    networks: '',
+    'subnet-dir': '/run/flannel/networks',
+    'networks-allow': undefined,
     'ip-masq-exclude': undefined,
     'vtep-filter': 'auto',
   });
@@ -72,6 +75,7 @@ test('the options of an empty command line are flanneld’s defaults', () => {
       username: '',
       password: '',
     },
+    several: undefined,
     registryEndpoints: ['http://127.0.0.1:4001', 'http://127.0.0.1:2379'],
     iface: [],
     ifaceRegex: [],
@@ -148,6 +152,33 @@ const taken: Readonly<Record<string, Taken>> = {
       registryEndpoints: [],
     },
   },
+  'several networks': {
+    args: ['-networks', 'red,blue.2', '-networks-allow=red:blue.2', '-subnet-dir=/run/n'],
+    options: {
+      several: {
+        networks: [
+          { name: 'red', netns: undefined },
+          { name: 'blue.2', netns: undefined },
+        ],
+        subnetDir: '/run/n',
+        allowed: [['red', 'blue.2']],
+      },
+    },
+  },
+  'networks in namespaces, by name and by path, from a variable': {
+    args: [],
+    environment: { FLANNELD_NETWORKS: 'red@tenant-red,blue@/proc/1/ns/net' },
+    options: {
+      several: {
+        networks: [
+          { name: 'red', netns: '/run/netns/tenant-red' },
+          { name: 'blue', netns: '/proc/1/ns/net' },
+        ],
+        ...{ subnetDir: '/run/flannel/networks', allowed: [] },
+      },
+    },
+  },
+  'no networks as one': { args: ['-networks='], options: { several: undefined } },
   "systemd's socket": {
     args: [],
     environment: { NOTIFY_SOCKET: '@ready' },
@@ -188,6 +219,34 @@ const refused: ReadonlyArray<readonly [args: readonly string[], code: string, me
   [['-public-ipv6=10.0.0.1'], 'option-invalid', '-public-ipv6: expected an IPv6 address, got "10.0.0.1"'],
   [['-iface-can-reach=host'], 'option-invalid', '-iface-can-reach: expected an IP address, got "host"'],
   [['-iface-regex=('], 'option-invalid', '-iface-regex: expected a regular expression, got "("'],
+  ...[',', 'red,', 'red,/etc', 'red@', '-red', 'a b', `${'x'.repeat(64)}`].map(text => {
+    const bad = text === 'red@' ? text : (text.split(',').findLast(name => name !== 'red') ?? '');
+    const expected =
+      text === 'red@'
+        ? 'expected NAME@NETNS with a name of /run/netns or a path from /'
+        : 'expected names of letters, digits, dots, dashes and underscores, at most 63, first a letter or digit';
+    const message = `-networks: ${expected}, got ${JSON.stringify(bad)}`;
+    return [['-networks', text], 'option-invalid', message] as const;
+  }),
+  [['-networks=red,red@x'], 'option-invalid', '-networks: expected each name once, got "red"'],
+  [
+    ['-networks=red,subnets'],
+    'option-invalid',
+    '-networks: expected a name other than config and subnets, got "subnets"',
+  ],
+  [
+    ['-networks=red@../x'],
+    'option-invalid',
+    '-networks: expected NAME@NETNS with a name of /run/netns or a path from /, got "red@../x"',
+  ],
+  ...['red', 'red:green', 'red:red', 'red:blue:red'].map(
+    pair =>
+      [
+        ['-networks=red,blue', '-networks-allow', pair],
+        'option-invalid',
+        `-networks-allow: expected two names of -networks, as in red:blue, got ${JSON.stringify(pair)}`,
+      ] as const,
+  ),
   [['-kube-subnet-mgr'], 'not-supported', '-kube-subnet-mgr: not supported yet'],
   [['-ip-blackhole-route'], 'not-supported', '-ip-blackhole-route: not supported yet'],
 ];
@@ -224,11 +283,32 @@ test('arguments after the flags are ignored with a warning, which tells of flags
   ]);
 });
 
+test('flags of one network beside those of several, and the reverse, are ignored with a warning', () => {
+  const warningsOf = (...args: string[]) => {
+    const request = readRunOptions(args, {});
+    return request.action === 'run' ? request.warnings : [];
+  };
+  assert.deepEqual(warningsOf('-networks=red', '-subnet-file=/tmp/s'), [
+    '-subnet-file has no effect with -networks, whose files are in -subnet-dir',
+  ]);
+  assert.deepEqual(warningsOf('-networks-allow=red:blue'), [
+    '-networks-allow has no effect without -networks',
+  ]);
+});
+
 test('what is ignored is told without values, for one may be a password', () => {
   const request = readRunOptions(['typo', '-etcd-password=hunter2', '-etcd-username', 'weft'], {});
   assert.equal(request.action, 'run');
   assert.doesNotMatch(request.warnings.join(), /hunter2|weft/);
   assert.match(request.warnings.join(), /-etcd-password -etcd-username/);
+});
+
+test('printable options tell networks as they are given', () => {
+  const { networks, networksAllow, subnetDir, subnetFile } = printableOptions(
+    options(['-networks=red@r,blue', '-networks-allow=red:blue']),
+  );
+  assert.deepEqual([networks, networksAllow], [['red@/run/netns/r', 'blue'], ['red:blue']]);
+  assert.deepEqual([subnetDir, subnetFile], ['/run/flannel/networks', undefined]);
 });
 
 test('printable options hide passwords, keep the user, and leave out what was not given', () => {

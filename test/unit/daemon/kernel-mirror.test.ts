@@ -207,11 +207,11 @@ test('a step on a device is believed, and one that deletes a device takes all on
 
 test('a device is known by its name of the moment, ours also by the name it had', () => {
   const mirror = settled();
-  assert.equal(mirror.hasDevice('eth0'), true);
+  assert.equal(mirror.hasLower('eth0'), true);
   mirror.notice(presentLink({ ...eth0, name: 'eth9' }));
   mirror.notice(presentLink({ ...vtep, name: 'foo' }));
   assert.deepEqual(
-    ['eth0', 'eth9', 'flannel.1', 'foo'].map(name => mirror.hasDevice(name)),
+    ['eth0', 'eth9', 'flannel.1', 'foo'].map(name => mirror.hasLower(name)),
     [false, true, false, true],
   );
   assert.equal(mirror.indexOf(dev), vtepIndex);

@@ -2,20 +2,24 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { hasCode } from '../../../src/base/errors.ts';
+import { familyOf } from '../../../src/base/ip.ts';
 import { parsePrefix, prefixContains } from '../../../src/base/prefix.ts';
+import { labBackendNamed, labBackends, networkConfigOf, networkText } from '../../../src/lab/lab-network.ts';
 import {
   containerAddress,
   defaultShape,
   isNetnsOf,
   type LabShape,
+  labFamilies,
   placesOf,
   planLab,
-  switchAddress,
+  switchAddresses,
   underlayPrefix,
 } from '../../../src/lab/lab-plan.ts';
 import { findPlace } from '../../../src/lab/place.ts';
+import { parseNetworkConfig } from '../../../src/lease/network-config.ts';
 
-const twoByTwo: LabShape = { name: 'lab', hosts: 2, containersPerHost: 2, registry: 'dir' };
+const twoByTwo: LabShape = { ...defaultShape, containersPerHost: 2 };
 
 test('a lab is a switch, hosts on a documentation prefix, and containers named after their host', () => {
   assert.deepEqual(planLab(twoByTwo), {
@@ -24,7 +28,7 @@ test('a lab is a switch, hosts on a documentation prefix, and containers named a
     hosts: [1, 2].map(host => ({
       name: `host${host}`,
       netns: `weft-lab-host${host}`,
-      underlay: `192.0.2.1${host}`,
+      underlay: [`192.0.2.1${host}`],
       containers: [1, 2].map(container => ({
         name: `host${host}/c${container}`,
         netns: `weft-lab-host${host}-c${container}`,
@@ -41,6 +45,8 @@ test('whatever its size, a lab has distinct namespaces and addresses, all recogn
     hosts: fc.integer({ min: 1, max: 240 }),
     containersPerHost: fc.integer({ min: 0, max: 5 }),
     registry: fc.constantFrom('dir' as const, 'etcd' as const),
+    backend: fc.constantFrom(...labBackends),
+    family: fc.constantFrom(...labFamilies),
   });
   fc.assert(
     fc.property(shapes, fc.stringMatching(/^[a-z][a-z0-9_]{0,19}$/), (shape, other) => {
@@ -49,18 +55,65 @@ test('whatever its size, a lab has distinct namespaces and addresses, all recogn
       assert.equal(new Set(netns).size, 1 + shape.hosts * (1 + shape.containersPerHost));
       assert.ok(netns.every(name => isNetnsOf(shape.name, name)));
       assert.ok(other === shape.name || !netns.some(name => isNetnsOf(other, name)));
-      const addresses = [switchAddress, ...plan.hosts.map(host => host.underlay)];
+      const addresses = [...switchAddresses(shape), ...plan.hosts.flatMap(host => host.underlay)];
       assert.equal(new Set(addresses).size, addresses.length);
-      assert.ok(addresses.every(address => prefixContains(underlayPrefix, address)));
+      assert.ok(addresses.every(address => prefixContains(underlayPrefix[familyOf(address)], address)));
     }),
     { numRuns: 50 },
   );
 });
 
+test('hosts have the same digits in both families, and of both the config names a network', () => {
+  const dual: LabShape = { ...twoByTwo, backend: 'vxlan-direct', family: '46' };
+  assert.deepEqual(
+    planLab(dual).hosts.map(({ underlay }) => underlay),
+    [
+      ['192.0.2.11', '2001:db8::11'],
+      ['192.0.2.12', '2001:db8::12'],
+    ],
+  );
+  assert.deepEqual(switchAddresses({ family: '6' }), ['2001:db8::1']);
+  assert.equal(networkText(dual), 'vxlan with DirectRouting, IPv4 and IPv6');
+});
+
+for (const [backend, family, text] of [
+  ['vxlan', '4', '{"Network":"10.2.0.0/16","Backend":{"Type":"vxlan"}}'],
+  ['udp', '6', '{"EnableIPv4":false,"EnableIPv6":true,"IPv6Network":"fd02::/48","Backend":{"Type":"udp"}}'],
+  [
+    'vxlan-direct',
+    '46',
+    '{"Network":"10.2.0.0/16","EnableIPv6":true,"IPv6Network":"fd02::/48","Backend":{"Type":"vxlan","DirectRouting":true}}',
+  ],
+] as const) {
+  test(`the config of a lab of ${backend} and family ${family} is one that weft takes`, () => {
+    const config = JSON.stringify(networkConfigOf({ backend, family }));
+    assert.equal(config, text);
+    assert.deepEqual(parseNetworkConfig(config).warnings, []);
+  });
+}
+
+for (const [text, reason] of [
+  ['alloc', /alloc leases subnets and carries no packets/],
+  ['extension', /extension carries packets by commands of yours, of which a lab knows nothing/],
+  ['wireguard', /a lab has no backend "wireguard"$/],
+  ['hostgw', /a lab has no backend "hostgw"; did you mean host-gw\?/],
+] as const) {
+  test(`there is no lab of ${text}, and the reason is told`, () => {
+    assert.throws(
+      () => labBackendNamed(text),
+      error =>
+        hasCode(error, 'usage') &&
+        reason.test(error.message) &&
+        error.remedy === 'choose one of: vxlan, vxlan-direct, host-gw, udp',
+    );
+  });
+}
+
 test('the first container has the second address of its subnet, the last one the last but one', () => {
   const subnet = parsePrefix('10.2.14.0/24');
   assert.equal(containerAddress(subnet, 1), '10.2.14.2');
   assert.equal(containerAddress(subnet, 250), '10.2.14.251');
+  assert.equal(containerAddress(parsePrefix('fd02:0:0:7::/64'), 1), 'fd02:0:0:7::2');
 });
 
 for (const name of ['', 'Lab', '1lab', 'a-b', 'a b', '../etc', 'a/b', 'x'.repeat(21)]) {

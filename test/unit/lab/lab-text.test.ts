@@ -1,32 +1,32 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseIp } from '../../../src/base/ip.ts';
-import { parseMac } from '../../../src/base/mac.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
-import { entriesLines, noPaint, pingText } from '../../../src/lab/demo-text.ts';
+import { noPaint, pingText } from '../../../src/lab/demo-text.ts';
+import { defaultShape } from '../../../src/lab/lab-plan.ts';
 import type { LabStatus } from '../../../src/lab/lab-status.ts';
 import { listedText, madeText } from '../../../src/lab/lab-text.ts';
 import { installCommand } from '../../../src/lab/requirements.ts';
 
 const status: LabStatus = {
-  shape: { name: 'lab', hosts: 2, containersPerHost: 2, registry: 'dir' },
+  shape: { ...defaultShape, containersPerHost: 2 },
   hosts: [
     {
       name: 'host1',
-      underlay: parseIp('192.0.2.11'),
-      subnet: parsePrefix('10.2.57.0/24'),
+      underlay: [parseIp('192.0.2.11')],
+      subnets: [parsePrefix('10.2.57.0/24')],
       daemonPid: 4711,
       containers: [
-        { name: 'host1/c1', address: parseIp('10.2.57.2') },
-        { name: 'host1/c2', address: parseIp('10.2.57.3') },
+        { name: 'host1/c1', addresses: [parseIp('10.2.57.2')] },
+        { name: 'host1/c2', addresses: [parseIp('10.2.57.3')] },
       ],
     },
     {
       name: 'host2',
-      underlay: parseIp('192.0.2.12'),
-      subnet: undefined,
+      underlay: [parseIp('192.0.2.12')],
+      subnets: [],
       daemonPid: undefined,
-      containers: [{ name: 'host2/c1', address: undefined }],
+      containers: [{ name: 'host2/c1', addresses: [] }],
     },
   ],
 };
@@ -35,7 +35,8 @@ test('a new lab is a table with what to try next', () => {
   assert.equal(
     `\n${madeText(status, true)}\n`,
     `
-The lab is up: 2 hosts at a switch, 2 containers on each, registry dir
+The lab is up: 2 hosts at a switch, 2 containers on each
+Backend vxlan, IPv4; registry dir
 
 HOST   UNDERLAY    SUBNET        DAEMON       CONTAINERS
 host1  192.0.2.11  10.2.57.0/24  pid 4711     host1/c1  10.2.57.2
@@ -47,6 +48,39 @@ Next:
   weft lab exec host1 -- ip route               what host1's kernel knows of the others
   tail -f /run/weft/lab/lab/host1/weft.log      what its daemon says
   weft lab down                                 take it all away
+`,
+  );
+});
+
+test('a lab of both families shows an address of each below the other, and what to look at', () => {
+  const [first] = status.hosts;
+  const dual: LabStatus = {
+    shape: { ...defaultShape, hosts: 1, backend: 'udp', family: '46' },
+    hosts: [
+      {
+        ...first,
+        name: 'host1',
+        underlay: [parseIp('192.0.2.11'), parseIp('2001:db8::11')],
+        subnets: [parsePrefix('10.2.57.0/24'), parsePrefix('fd02:0:0:ab::/64')],
+        daemonPid: 4711,
+        containers: [{ name: 'host1/c1', addresses: [parseIp('10.2.57.2'), parseIp('fd02:0:0:ab::2')] }],
+      },
+    ],
+  };
+  assert.equal(
+    `\n${madeText(dual, true)}\n`,
+    `
+The lab is up: 1 host at a switch, 1 container on each
+Backend udp, IPv4 and IPv6; registry dir
+
+HOST   UNDERLAY      SUBNET            DAEMON    CONTAINERS
+host1  192.0.2.11    10.2.57.0/24      pid 4711  host1/c1  10.2.57.2
+       2001:db8::11  fd02:0:0:ab::/64                      fd02:0:0:ab::2
+
+Next:
+  weft lab exec host1 -- ip route           flannel0 leads to all others, through the daemon
+  tail -f /run/weft/lab/lab/host1/weft.log  what its daemon says
+  weft lab down                             take it all away
 `,
   );
 });
@@ -71,30 +105,16 @@ for (const [report, text] of [
   ],
   [{ sent: 3, roundTripsMs: [], ttl: undefined, failure: undefined }, '3 sent, 0 received, 100 % lost'],
   [
+    { sent: 1, roundTripsMs: [0.1], ttl: undefined, failure: undefined },
+    '1 sent, 1 received, 0 % lost, 0.100/0.100/0.100 ms',
+  ],
+  [
     { sent: 3, roundTripsMs: [], ttl: undefined, failure: 'no route' },
     '3 sent, 0 received, 100 % lost, no route',
   ],
 ] as const) {
   test(`a ping is told as ${text}`, () => assert.equal(pingText(noPaint, report), text));
 }
-
-test('the entries are printed as iproute2 prints them', () => {
-  const dev = 'flannel.1';
-  const lladdr = parseMac('02:b4:6c:11:90:ee');
-  const gateway = parseIp('10.2.101.0');
-  assert.deepEqual(
-    entriesLines({
-      route: { dst: parsePrefix('10.2.101.0/24'), gateway, dev, onlink: true },
-      neighbour: { dst: gateway, lladdr, dev, state: 'permanent' },
-      fdb: { lladdr, dst: parseIp('192.0.2.12'), dev, state: 'permanent', table: 'self' },
-    }),
-    [
-      '10.2.101.0/24 via 10.2.101.0 dev flannel.1 onlink',
-      '10.2.101.0 lladdr 02:b4:6c:11:90:ee PERMANENT',
-      '02:b4:6c:11:90:ee dst 192.0.2.12 self permanent',
-    ],
-  );
-});
 
 for (const [manager, program, command] of [
   ['apt-get', 'ip', 'apt-get install iproute2'],

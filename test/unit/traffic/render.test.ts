@@ -8,13 +8,14 @@ import { iptablesTables, noIptablesTables } from '../../../src/traffic/iptables-
 import { nftTable } from '../../../src/traffic/nft-table.ts';
 import { nftText } from '../../../src/traffic/nft-text.ts';
 import { withoutFullyRandom } from '../../../src/traffic/plan.ts';
-import { everyFlag, familyOfPlan, guarded, plan } from './wishes.ts';
+import { besideOthers, everyFlag, familyOfPlan, guarded, plan } from './wishes.ts';
 
 const golden = (name: string) => readFileSync(`test/golden/traffic/${name}`, 'utf8');
 
 const wishes = [
   ['', plan()],
   ['guarded-', plan(guarded)],
+  ['network-', plan(besideOthers)],
 ] as const;
 
 for (const [prefix, ruleset] of wishes) {

@@ -1,6 +1,7 @@
 /** Wishes that the tests of the traffic rules share: the network of flannel's captured texts in test/golden/traffic. */
 import { parseIp } from '../../../src/base/ip.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
+import { namesOfNetwork } from '../../../src/traffic/names.ts';
 import { type PeerAddresses, planTraffic, type TrafficWish } from '../../../src/traffic/plan.ts';
 import type { FamilyRules, Ruleset } from '../../../src/traffic/ruleset.ts';
 
@@ -33,3 +34,11 @@ export function familyOfPlan(ruleset: Ruleset, family: 4 | 6): FamilyRules {
   if (rules === undefined) throw new Error(`no rules for IPv${family}`);
   return rules;
 }
+
+/** A network called red that is beside others on its host. */
+export const besideOthers: TrafficWish = {
+  ...everyFlag,
+  names: namesOfNetwork('red'),
+  apart: [parsePrefix('10.3.0.0/16'), parsePrefix('fd00:10:3::/48')],
+  guard: { ports: [], vxlans: [{ port: 8472, vni: 7 }], devices: ['flannel.7', 'flannel-v6.7'] },
+};
