@@ -1,6 +1,7 @@
 /** The carriers of the backends in use: one each, for as long as its backend is in use. */
 import type { Backend, Carrier } from '../backend/backend.ts';
 import type { Log } from '../base/log.ts';
+import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { CarriedPeer, CarrierChange, CarrierService } from './carrier.ts';
 import type { Former } from './membership.ts';
 
@@ -19,6 +20,8 @@ export class Carriers {
   readonly #options: CarriersOptions;
   readonly #open = new Map<string, Open>();
   readonly #closing = new Set<Promise<void>>();
+  /** Who can be reached, by registry key: a carrier that comes later has to know them all. */
+  readonly #peers = new Map<string, CarriedPeer>();
 
   constructor(options: CarriersOptions) {
     this.#options = options;
@@ -37,7 +40,7 @@ export class Carriers {
       if (carrier === undefined) continue;
       const open = this.#open.get(name);
       if (open !== undefined) open.service.follow(member.host);
-      else this.#open.set(name, { carrier, service: this.#options.open(carrier, member) });
+      else this.#start(name, carrier, member);
     }
   }
 
@@ -46,10 +49,13 @@ export class Carriers {
    * its backend they may not know yet that we have changed, or that they have been seen to. Commands are told of their own.
    */
   change({ joined, left }: CarrierChange): void {
+    for (const { lease } of left) this.#peers.delete(formatSubnetKey(lease.subnet));
+    for (const peer of joined) this.#peers.set(formatSubnetKey(peer.lease.subnet), peer);
     for (const [name, { carrier, service }] of this.#open) {
-      const concerns = ({ backend }: CarriedPeer): boolean =>
-        carrier.type === 'tunnel' || nameOf(backend) === name;
-      const change = { joined: joined.filter(concerns), left: left.filter(concerns) };
+      const change = {
+        joined: joined.filter(peer => concerns(name, carrier, peer)),
+        left: left.filter(peer => concerns(name, carrier, peer)),
+      };
       if (change.joined.length > 0 || change.left.length > 0) service.change(change);
     }
   }
@@ -70,6 +76,13 @@ export class Carriers {
     await Promise.all(this.#closing);
   }
 
+  #start(name: string, carrier: Carrier, member: Former): void {
+    const service = this.#options.open(carrier, member);
+    this.#open.set(name, { carrier, service });
+    const joined = [...this.#peers.values()].filter(peer => concerns(name, carrier, peer));
+    if (joined.length > 0) service.change({ joined, left: [] });
+  }
+
   #close(service: CarrierService): void {
     const closing = service
       .close()
@@ -82,4 +95,8 @@ export class Carriers {
 /** Two backends of one name share a carrier: what differs between them is not its business. */
 function nameOf({ type, carrier }: Backend): string {
   return carrier === undefined ? type : JSON.stringify(carrier);
+}
+
+function concerns(name: string, carrier: Carrier, { backend }: CarriedPeer): boolean {
+  return carrier.type === 'tunnel' || nameOf(backend) === name;
 }

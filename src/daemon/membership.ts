@@ -70,6 +70,14 @@ export function planPeer(
   return { backend: speaker, plan: speaker.planPeer(self, lease) };
 }
 
+/** Does a backend in use know what to do with this lease? */
+export function speaks(
+  membership: Pick<Membership, 'backend' | 'host' | 'former'>,
+  { attrs }: Lease,
+): boolean {
+  return backendsOf(membership).some(({ backend }) => backend.speaks(attrs));
+}
+
 /** The membership without those former backends that none of these peers uses. */
 export function withoutUnused(membership: Membership, peers: readonly Lease[]): Membership {
   const { backend, former } = membership;

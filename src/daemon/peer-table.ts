@@ -3,7 +3,7 @@
  * a prefix keeps it: a lease that would take what another peer already has is refused, and looked at again when
  * something changes. A peer of two families may be refused in one of them.
  */
-import type { Backend, PeerPart } from '../backend/backend.ts';
+import type { Backend, PeerPart, PeerPlan } from '../backend/backend.ts';
 import { type Prefix, prefixCovers, prefixLength } from '../base/prefix.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatLeaseAttrs } from '../lease/lease-attrs.ts';
@@ -11,7 +11,7 @@ import { PrefixClaims } from '../lease/prefix-claims.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
 import type { CarriedPeer } from './carrier.ts';
-import { type Membership, planPeer } from './membership.ts';
+import { type Membership, planPeer, speaks } from './membership.ts';
 import { PeerChangeBuilder } from './peer-change.ts';
 
 /** What a change of leases means for the desired state. */
@@ -40,6 +40,8 @@ export interface Guarded {
 
 interface Peer {
   readonly lease: Lease;
+  /** The lease by which it is reached: an earlier one, while a backend is published that we do not speak, or not yet. */
+  readonly usable: Lease;
   /** The lease's attributes as they are published, to tell a change from a renewal. */
   readonly text: string;
   readonly keys: readonly ObjectKey[];
@@ -109,11 +111,10 @@ export class PeerTable {
   rehost(rules: PeerRules, guarded: readonly Guarded[] = this.#guarded): PeerChange {
     this.#rules = rules;
     this.#guarded = guarded;
-    const told = new Map([...this.#peers].map(([name, { refusal }]) => [name, refusal]));
-    const leases = this.leases;
+    const before = [...this.#peers];
     const change = new PeerChangeBuilder(this.#owners);
-    for (const lease of leases) this.#release(formatSubnetKey(lease.subnet), change);
-    for (const lease of leases) this.#place(lease, change, told.get(formatSubnetKey(lease.subnet)));
+    for (const [name] of before) this.#release(name, change);
+    for (const [, peer] of before) this.#place(peer.lease, change, peer);
     return change.result();
   }
 
@@ -139,14 +140,15 @@ export class PeerTable {
     return [...leases.filter(isUsual), ...leases.filter(lease => !isUsual(lease))];
   }
 
-  /** @param told the reason for refusing it that has been told already */
-  #place(lease: Lease, change: PeerChangeBuilder, told?: string): void {
+  /** @param earlier what is known of it, when it has been released for this */
+  #place(lease: Lease, change: PeerChangeBuilder, earlier?: Peer): void {
     const name = formatSubnetKey(lease.subnet);
     const before = this.#peers.get(name);
     // Renewals write the same again, once a day and host.
     const text = formatLeaseAttrs(lease.attrs);
     if (before !== undefined && before.refusal === undefined && before.text === text) return;
-    const { backend, plan } = planPeer(this.#rules, lease);
+    const known = before ?? earlier;
+    const { usable, backend, plan } = this.#planOf(lease, known?.usable);
     const parts = plan.map(part => this.#judge(name, part));
     const reached = parts.filter(part => part.type === 'reached');
     const reasons = parts.flatMap(part => (part.type === 'refused' ? [part.reason] : []));
@@ -154,7 +156,7 @@ export class PeerTable {
     const keys = objects.map(keyOf);
     const routed = reached.map(part => part.routed);
     const refusal = reasons.length === 0 ? undefined : [...new Set(reasons)].join('; it ');
-    const peer: Peer = { lease, text, keys, routed, backend, refusal };
+    const peer: Peer = { lease, usable, text, keys, routed, backend, refusal };
     if (before !== undefined && isSame(before, peer)) {
       this.#peers.set(name, peer);
       return;
@@ -166,8 +168,25 @@ export class PeerTable {
     this.#peers.set(name, peer);
     if (refusal === undefined) this.#waiting.delete(name);
     else this.#waiting.add(name);
-    if (refusal !== undefined && refusal !== (told ?? before?.refusal))
+    if (refusal !== undefined && refusal !== known?.refusal)
       change.refuse({ lease, reason: refusal, partly: isInUse(peer) });
+  }
+
+  /**
+   * A peer that publishes what we do not speak has read a config that we have not, or the other way round. It still
+   * takes what we sent before, as long as our own lease says that we send so (docs/adr/0018-former-backends.md).
+   */
+  #planOf(lease: Lease, earlier: Lease | undefined): Planned {
+    const now = { usable: lease, ...planPeer(this.#rules, lease) };
+    if (earlier === undefined || earlier === lease || speaks(this.#rules, lease)) return now;
+    if (!speaks(this.#rules, earlier)) return now;
+    const before = planPeer(this.#rules, earlier);
+    const reached = before.plan.filter(part => part.type === 'reached');
+    if (reached.length === 0) return now;
+    const refusals = now.plan.map(part =>
+      part.type === 'refused' ? { ...part, reason: `${part.reason}, and is reached as before` } : part,
+    );
+    return { usable: earlier, backend: before.backend, plan: [...reached, ...refusals] };
   }
 
   /** What leads to the peer, unless it would take what is ours or another's. */
@@ -197,6 +216,12 @@ export class PeerTable {
     this.#peers.delete(name);
     this.#waiting.delete(name);
   }
+}
+
+interface Planned {
+  readonly usable: Lease;
+  readonly backend: Backend;
+  readonly plan: PeerPlan;
 }
 
 function isSame(one: Peer, other: Peer): boolean {

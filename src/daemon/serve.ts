@@ -68,7 +68,7 @@ export interface OtherNetworks {
 /** How often the kernel and the underlay are looked at although nothing happened. */
 const auditMs = 60_000;
 const retireCheckMs = 100;
-/** How long a new carrier may take before peers are told of it all the same. */
+/** How long a new carrier may take before the plan that needs it is followed all the same. */
 const carrierPatienceMs = 2000;
 const carrierCheckMs = 20;
 /** How long a former backend stays after the last peer that used it has changed. */
@@ -356,41 +356,56 @@ export class NetworkService {
     }
   }
 
-  /** Puts another plan in force: new things first, then what the old plan had and the new one has not. */
+  /**
+   * Puts another plan in force: what the new one has, then, when that carries packets, the peers by it, then away with what
+   * the old plan had and the new one has not.
+   */
   #adopt(next: Membership): void {
     const before = this.#membership;
     const judgesOtherwise = before.host.config !== next.host.config || publishesOtherwise(before, next);
-    const lacked = devicesOf(before).filter(device => !devicesOf(next).includes(device));
-    if (lacked.length > 0) void this.#retire(lacked, before);
     this.#membership = next;
     this.#carriers.follow(backendsOf(next));
     this.#holdConfigs();
     // Before the first snapshot nothing has been planned: it will be, by the new membership.
-    if (this.#reconciler.begun) this.#replan(before, next);
+    if (this.#reconciler.begun) this.#reconciler.set(planHost(next));
     const ruled = this.#traffic.adopt(next);
-    if (publishesOtherwise(before, next)) void this.#publish(ruled);
-    if (this.#announcement.made) this.#announce();
+    if (this.#carriers.problem === undefined) this.#lead(before, ruled);
+    else void this.#carried().then(() => this.#lead(before, ruled));
     if (judgesOtherwise) this.#rewatch.abort();
   }
 
-  /** Tells the peers of what they can use, not before they can: they send by it at once. */
-  async #publish(ruled: Promise<void>): Promise<void> {
+  /** Leads to the peers by the plan in force, and no more by the one before. */
+  #lead(before: Membership, ruled: Promise<void>): void {
+    if (this.#tools.signal.aborted) return;
+    const now = this.#membership;
+    const lacked = devicesOf(before).filter(device => !devicesOf(now).includes(device));
+    if (lacked.length > 0) void this.#retire(lacked, before);
+    if (this.#reconciler.begun) {
+      const keys = new Set(planHost(now).map(keyOf));
+      this.#peers.rehost();
+      this.#reconciler.unset(
+        planHost(before)
+          .map(keyOf)
+          .filter(key => !keys.has(key)),
+      );
+    }
+    if (publishesOtherwise(before, now)) void this.#publish(ruled);
+    if (this.#announcement.made) this.#announce();
+  }
+
+  /** Resolves when what carries packets in user space does; after a while all the same. */
+  async #carried(): Promise<void> {
     const { clock, signal } = this.#tools;
-    await Promise.all([ruled, this.#reconciler.settled()]);
     const untilMs = clock.monotonicMs() + carrierPatienceMs;
     while (this.#carriers.problem !== undefined && clock.monotonicMs() < untilMs && !signal.aborted) {
       await clock.sleep(carrierCheckMs, { signal }).catch(() => {});
     }
-    if (!signal.aborted) this.#keeper?.publish(this.#membership.host.lease.attrs);
   }
 
-  #replan(before: Membership, next: Membership): void {
-    const wanted = planHost(next);
-    const keys = new Set(wanted.map(keyOf));
-    const obsolete = planHost(before).map(keyOf);
-    this.#reconciler.set(wanted);
-    this.#peers.rehost();
-    this.#reconciler.unset(obsolete.filter(key => !keys.has(key)));
+  /** Tells the peers of what they can use, not before they can: they send by it at once. */
+  async #publish(ruled: Promise<void>): Promise<void> {
+    await Promise.all([ruled, this.#reconciler.settled()]);
+    if (!this.#tools.signal.aborted) this.#keeper?.publish(this.#membership.host.lease.attrs);
   }
 
   /** Keeps devices that no plan names any more in hand until they are gone, and not longer: then they are others'. */

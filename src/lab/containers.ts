@@ -2,11 +2,11 @@
  * A host's containers, as the CNI plugin or Docker would attach them:
  *
  *     host1/c1              host1
- *     eth0 10.2.14.2 ------ veth-c1  cni0 10.2.14.1/24  (route) flannel.1
+ *     eth0 10.2.14.2 ------ veth-c1  cni0 10.2.14.1/24  (route) flannel.1 or eth0
  */
 import { WeftError } from '../base/errors.ts';
-import type { IpAddress } from '../base/ip.ts';
-import { everything, type Prefix, prefixLength } from '../base/prefix.ts';
+import type { Family, IpAddress } from '../base/ip.ts';
+import { everything, type Prefix, prefixFamily, prefixLength } from '../base/prefix.ts';
 import { addresses } from '../kernel/addresses.ts';
 import { links } from '../kernel/links.ts';
 import { routes } from '../kernel/routes.ts';
@@ -17,28 +17,50 @@ import { linkNamed, loopback, requestEach, upRequest, withNetlink, withNetnsFd }
 
 /** What subnet.env gives to the containers of a host. */
 export interface ContainerNetwork {
-  readonly subnet: Prefix;
-  /** The bridge's address: the subnet's first. */
-  readonly gateway: IpAddress;
+  /** One of each family of the lab, IPv4 first. */
+  readonly subnets: readonly ContainerSubnet[];
   readonly mtuBytes: number;
 }
 
+export interface ContainerSubnet {
+  readonly subnet: Prefix;
+  /** The bridge's address: the subnet's first. */
+  readonly gateway: IpAddress;
+}
+
 /** @throws WeftError `lab-subnet-env` when a value is missing */
-export function containerNetwork(env: SubnetEnv, host: string): ContainerNetwork {
-  const { gateway, mtuBytes } = env;
-  const subnet = env.subnet?.ipv4;
-  if (subnet !== undefined && gateway !== undefined && mtuBytes !== undefined)
-    return { subnet, gateway, mtuBytes };
-  throw new WeftError('lab-subnet-env', `expected FLANNEL_SUBNET and FLANNEL_MTU in subnet.env of ${host}`);
+export function containerNetwork(
+  env: SubnetEnv,
+  host: string,
+  families: readonly Family[],
+): ContainerNetwork {
+  const { mtuBytes } = env;
+  const need = <T>(value: T | undefined, name: string): T => {
+    if (value !== undefined) return value;
+    throw new WeftError('lab-subnet-env', `expected ${name} in subnet.env of ${host}`);
+  };
+  const subnets = families.map(family =>
+    family === 4
+      ? {
+          subnet: need(env.subnet?.ipv4, 'FLANNEL_SUBNET'),
+          gateway: need(env.gateway, 'FLANNEL_SUBNET'),
+        }
+      : {
+          subnet: need(env.subnet?.ipv6, 'FLANNEL_IPV6_SUBNET'),
+          gateway: need(env.ipv6Gateway, 'FLANNEL_IPV6_SUBNET'),
+        },
+  );
+  return { subnets, mtuBytes: need(mtuBytes, 'FLANNEL_MTU') };
 }
 
 /** Makes the bridge and every container of the host. @throws NetlinkError, WeftError `netns-missing` */
 export async function makeContainers(host: HostPlan, network: ContainerNetwork): Promise<void> {
-  const { subnet, gateway, mtuBytes } = network;
+  const { subnets, mtuBytes } = network;
   await withNetlink(host.netns, async socket => {
     await links.add(socket, { name: bridgeName, mtuBytes, up: true, kind: { kind: 'bridge' } });
     const { index } = await linkNamed(socket, bridgeName);
-    await addresses.add(socket, { dev: index, local: gateway, prefixLength: prefixLength(subnet) });
+    for (const { subnet, gateway } of subnets)
+      await addresses.add(socket, { dev: index, local: gateway, prefixLength: prefixLength(subnet) });
     for (const container of host.containers) await plugIn(socket, index, container, mtuBytes);
   });
   await Promise.all(host.containers.map(container => setUpContainer(container, network)));
@@ -57,18 +79,16 @@ async function plugIn(
   });
 }
 
-async function setUpContainer(
-  container: ContainerPlan,
-  { subnet, gateway }: ContainerNetwork,
-): Promise<void> {
+async function setUpContainer(container: ContainerPlan, { subnets }: ContainerNetwork): Promise<void> {
   await withNetlink(container.netns, async socket => {
     const eth0 = await linkNamed(socket, 'eth0');
-    const local = containerAddress(subnet, container.number);
-    await requestEach(socket, [
-      upRequest(loopback),
-      upRequest(eth0),
-      addresses.request('add', { dev: eth0.index, local, prefixLength: prefixLength(subnet) }),
-      routes.request('add', { dst: everything[4], gateway, dev: eth0.index }),
-    ]);
+    const requests = subnets.flatMap(({ subnet, gateway }) => {
+      const local = containerAddress(subnet, container.number);
+      return [
+        addresses.request('add', { dev: eth0.index, local, prefixLength: prefixLength(subnet) }),
+        routes.request('add', { dst: everything[prefixFamily(subnet)], gateway, dev: eth0.index }),
+      ];
+    });
+    await requestEach(socket, [upRequest(loopback), upRequest(eth0), ...requests]);
   });
 }

@@ -3,7 +3,7 @@ import { fdbText, neighbourText, routeText } from '../wire/iproute2.ts';
 import type { LabStatus } from './lab-status.ts';
 import { renderLab } from './lab-table.ts';
 import { drawLayers, overheadBytes } from './layers-drawing.ts';
-import type { PathEnd } from './packet-path.ts';
+import type { PacketPath, PathEnd } from './packet-path.ts';
 import { drawPath } from './path-drawing.ts';
 import type { PingReport } from './ping.ts';
 import type { CarryingEntries, ReadPath } from './read-path.ts';
@@ -38,10 +38,15 @@ export function pingsText(
     const ends = `${from.container} ${from.containerAddress} ──▶ ${to.container} ${to.containerAddress}`;
     return `${ends}\n  ${pingText(paint, report)}`;
   });
-  const note = paint.quiet(
-    '(a packet starts with ttl 64, and each of the two hosts that routes it takes one off)',
-  );
-  return section(paint, 'Ping from container to container, both ways', [...lines, note].join('\n'));
+  const seen = pings.find(([, , { ttl }]) => ttl !== undefined)?.[2].ttl;
+  const note = seen === undefined ? [] : [paint.quiet(ttlText(seen))];
+  return section(paint, 'Ping from container to container, both ways', [...lines, ...note].join('\n'));
+}
+
+/** Containers send with 64. */
+function ttlText(ttl: number): string {
+  const routers = ttl < 62 ? "the hosts' kernels and daemons" : 'the two hosts';
+  return `(a packet starts with ttl 64, and each that routes it takes one off: ${routers})`;
 }
 
 /** `5 sent, 5 received, 0 % lost, 0.062/0.081/0.120 ms, ttl 62` */
@@ -52,29 +57,62 @@ export function pingText(paint: Paint, { sent, roundTripsMs, ttl, failure }: Pin
   if (received === 0) return failure === undefined ? counts : `${counts}, ${failure}`;
   const average = roundTripsMs.reduce((sum, one) => sum + one, 0) / received;
   const times = [Math.min(...roundTripsMs), average, Math.max(...roundTripsMs)].map(ms => ms.toFixed(3));
-  return `${counts}, ${times.join('/')} ms, ttl ${ttl}`;
+  return `${counts}, ${times.join('/')} ms${ttl === undefined ? '' : `, ttl ${ttl}`}`;
 }
 
-/** The three entries, each with what it means. */
+/** What is asked on the way, each with what it means. */
 export function entriesText(paint: Paint, { path, entries }: ReadPath): string {
   const { from, to } = path;
-  const names = ['(1) route', '(2) neighbour', '(3) FDB entry'];
-  const meanings = [
-    `${to.host}'s containers are behind ${entries.route.gateway}, which ${from.vtep} leads to`,
-    'that is the VTEP with this MAC: known, so nobody has to ask (no ARP)',
-    `frames to this MAC go by UDP to ${to.host}, ${entries.fdb.dst} on the underlay`,
-  ];
-  const lines = entriesLines(entries).flatMap((line, index) => [
-    `${(names[index] ?? '').padEnd(14)} ${line}`,
-    `${' '.repeat(15)}${paint.quiet(meanings[index] ?? '')}`,
+  const asked = askedOf(path, entries);
+  const lines = asked.flatMap(({ name, text, meaning }, index) => [
+    `${`(${index + 1}) ${name}`.padEnd(14)} ${text}`,
+    `${' '.repeat(15)}${paint.quiet(meaning)}`,
   ]);
-  const title = `What carries a packet from ${from.host} to ${to.host}: three entries in ${from.host}'s kernel`;
-  return section(paint, title, lines.join('\n'));
+  const what = {
+    vxlan: `three entries in ${from.host}'s kernel`,
+    direct: `one route in ${from.host}'s kernel`,
+    udp: `${from.host}'s daemon`,
+  }[path.carriage.type];
+  return section(paint, `What carries a packet from ${from.host} to ${to.host}: ${what}`, lines.join('\n'));
 }
 
-/** As `ip route`, `ip neigh show dev flannel.1` and `bridge fdb show dev flannel.1` print them. */
-export function entriesLines({ route, neighbour, fdb }: CarryingEntries): string[] {
-  return [routeText(route), neighbourText(neighbour), fdbText(fdb)];
+interface Asked {
+  readonly name: string;
+  readonly text: string;
+  readonly meaning: string;
+}
+
+function askedOf({ from, to, carriage }: PacketPath, { route, vtep }: CarryingEntries): Asked[] {
+  const first = { name: 'route', text: routeText(route) };
+  if (carriage.type === 'udp') {
+    return [
+      { ...first, meaning: `the whole network is behind ${route.dev}, which the daemon reads` },
+      {
+        name: 'its table',
+        text: `${to.subnet} at ${to.underlayAddress}, UDP ${carriage.port}`,
+        meaning: `by the leases that it follows; ${to.host}'s daemon hands the packet to its own kernel`,
+      },
+    ];
+  }
+  if (vtep === undefined) {
+    return [
+      { ...first, meaning: `${to.host}'s containers are behind ${to.host} itself, which is on this link` },
+    ];
+  }
+  const { neighbour, fdb } = vtep;
+  return [
+    { ...first, meaning: `${to.host}'s containers are behind ${route.gateway}, which ${route.dev} leads to` },
+    {
+      name: 'neighbour',
+      text: neighbourText(neighbour),
+      meaning: `that is the VTEP with this MAC: known, so nobody has to ask (no ${from.subnet.includes(':') ? 'ND' : 'ARP'})`,
+    },
+    {
+      name: 'FDB entry',
+      text: fdbText(fdb),
+      meaning: `frames to this MAC go by UDP to ${to.host}, ${fdb.dst} on the underlay`,
+    },
+  ];
 }
 
 export function drawingText(paint: Paint, { path }: ReadPath): string {
@@ -82,13 +120,20 @@ export function drawingText(paint: Paint, { path }: ReadPath): string {
 }
 
 export function layersText(paint: Paint, { path }: ReadPath): string {
-  return section(paint, `On the wire between them: ${overheadBytes} bytes more`, drawLayers(path));
+  const added = overheadBytes(path);
+  const spare = path.underlayMtuBytes - added - path.overlayMtuBytes;
+  const room = added === 0 && spare > 0 ? `, though the MTU leaves ${spare} for a tunnel past a router` : '';
+  const title = added === 0 ? `nothing is added${room}` : `${added} bytes more`;
+  const note =
+    added > 0 && spare > 0 ? [paint.quiet(`(containers have the MTU of IPv6, with ${spare} more)`)] : [];
+  return section(paint, `On the wire between them: ${title}`, [drawLayers(path), ...note].join('\n'));
 }
 
-export function farewellText(paint: Paint): string {
+/** @param flags that make the same lab: ` --backend udp` */
+export function farewellText(paint: Paint, flags: string): string {
   return [
     `\n${paint.heading('Everything is taken away again.')}`,
-    paint.quiet('To look round by yourself: weft lab up'),
+    paint.quiet(`To look round by yourself: weft lab up${flags}`),
   ].join('\n');
 }
 

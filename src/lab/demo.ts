@@ -1,4 +1,5 @@
 import { hasCode, WeftError } from '../base/errors.ts';
+import type { Family } from '../base/ip.ts';
 import {
   drawingText,
   entriesText,
@@ -10,7 +11,15 @@ import {
   pingsText,
 } from './demo-text.ts';
 import { takeDown } from './down.ts';
-import type { HostPlan, LabPlan } from './lab-plan.ts';
+import type { LabBackend } from './lab-network.ts';
+import {
+  defaultShape,
+  familiesOf,
+  type HostPlan,
+  type LabFamily,
+  type LabPlan,
+  type LabShape,
+} from './lab-plan.ts';
 import { openLab, readStatus } from './lab-status.ts';
 import { netnsPath } from './namespaces.ts';
 import type { PathEnd } from './packet-path.ts';
@@ -21,6 +30,8 @@ import { makeLab } from './up.ts';
 export interface DemoOptions {
   readonly signal: AbortSignal;
   readonly paint: Paint;
+  readonly backend?: LabBackend | undefined;
+  readonly family?: LabFamily | undefined;
   /** Takes one piece of the text, without its last line break. */
   print(text: string): void;
 }
@@ -33,19 +44,29 @@ const pingCount = 5;
  * Makes two hosts, pings between their containers, shows what carries the packets, and takes everything away.
  * @throws WeftError `lab-demo-lost` when a packet was lost, and what {@link makeLab} throws
  */
-export async function runDemo({ signal, paint, print }: DemoOptions): Promise<void> {
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { signal, paint, print, backend = defaultShape.backend, family = defaultShape.family } = options;
   await clearHalfMade();
   const start = performance.now();
   print(introText(paint));
-  const { plan, made } = await makeLab({ name, hosts: 2, containersPerHost: 1, registry: 'dir' }, { signal });
+  const shape = { name, hosts: 2, containersPerHost: 1, registry: 'dir', backend, family } as const;
+  const { plan, made } = await makeLab(shape, { signal });
   if (!made) throw standing();
   try {
     print(hostsText(paint, await readStatus(plan), (performance.now() - start) / 1000));
-    await show(plan, { signal, paint, print });
+    for (const each of familiesOf(shape)) await show(plan, each, options);
   } finally {
     await takeDown(name);
   }
-  print(farewellText(paint));
+  print(farewellText(paint, flagsOf(shape)));
+}
+
+/** Only what is not usual. */
+function flagsOf({ backend, family }: Pick<LabShape, 'backend' | 'family'>): string {
+  return (
+    (backend === defaultShape.backend ? '' : ` --backend ${backend}`) +
+    (family === defaultShape.family ? '' : ` --family ${family}`)
+  );
 }
 
 /** What a demo that was killed has left. */
@@ -58,10 +79,10 @@ async function clearHalfMade(): Promise<void> {
   }
 }
 
-async function show(plan: LabPlan, { signal, paint, print }: DemoOptions): Promise<void> {
+async function show(plan: LabPlan, family: Family, { signal, paint, print }: DemoOptions): Promise<void> {
   const [one, two] = plan.hosts;
   if (one === undefined || two === undefined) throw new TypeError('the demo has two hosts');
-  const found = await readPath(plan, one, two);
+  const found = await readPath(plan, one, two, family);
   const { from, to } = found.path;
   const pings = [
     [from, to, await pingFrom(one, to, signal)],

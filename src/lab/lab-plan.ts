@@ -1,7 +1,8 @@
 /** What a lab consists of, by name and address: all that is known before anything is made. */
 import { WeftError } from '../base/errors.ts';
-import { type IpAddress, ipAdd, parseIp } from '../base/ip.ts';
+import { type Family, familyOf, type IpAddress, ipAdd, parseIp } from '../base/ip.ts';
 import { type Prefix, parsePrefix, prefixBase } from '../base/prefix.ts';
+import type { LabBackend } from './lab-network.ts';
 
 /** What the operator asks for. */
 export interface LabShape {
@@ -9,7 +10,14 @@ export interface LabShape {
   readonly hosts: number;
   readonly containersPerHost: number;
   readonly registry: RegistryKind;
+  readonly backend: LabBackend;
+  readonly family: LabFamily;
 }
+
+/** IPv4, IPv6, or both: of the underlay and of the containers. */
+export type LabFamily = '4' | '6' | '46';
+
+export const labFamilies: readonly LabFamily[] = ['4', '6', '46'];
 
 export type RegistryKind = 'dir' | 'etcd';
 
@@ -28,7 +36,8 @@ export interface LabPlan {
 }
 
 export interface HostPlan extends Place {
-  readonly underlay: IpAddress;
+  /** One of each family of the lab, IPv4 first. */
+  readonly underlay: readonly IpAddress[];
   readonly containers: readonly ContainerPlan[];
 }
 
@@ -39,19 +48,23 @@ export interface ContainerPlan extends Place {
   readonly port: string;
 }
 
-/** RFC 5737's documentation prefix: nobody's real network. */
-export const underlayPrefix = parsePrefix('192.0.2.0/24');
-
-/** The switch's own address, where a lab's etcd listens. */
-export const switchAddress = parseIp('192.0.2.1');
-
-/** What all hosts share; the lab puts it into the registry. */
-export const networkConfig = { Network: '10.2.0.0/16', Backend: { Type: 'vxlan' } } as const;
+/** The documentation prefixes of RFC 5737 and RFC 3849: nobody's real networks. */
+export const underlayPrefix: Readonly<Record<Family, Prefix>> = {
+  4: parsePrefix('192.0.2.0/24'),
+  6: parsePrefix('2001:db8::/64'),
+};
 
 /** The bridge that joins a host's containers, named as the CNI plugin names its own. */
 export const bridgeName = 'cni0';
 
-export const defaultShape: LabShape = { name: 'lab', hosts: 2, containersPerHost: 1, registry: 'dir' };
+export const defaultShape: LabShape = {
+  name: 'lab',
+  hosts: 2,
+  containersPerHost: 1,
+  registry: 'dir',
+  backend: 'vxlan',
+  family: '4',
+};
 
 /** Host n has 192.0.2.(10 + n); a subnet of 254 addresses keeps the first for the bridge. */
 const limits = { hosts: 240, containersPerHost: 250 } as const;
@@ -68,6 +81,21 @@ export function planLab(shape: LabShape): LabPlan {
   };
 }
 
+export function familiesOf({ family }: Pick<LabShape, 'family'>): Family[] {
+  return family === '46' ? [4, 6] : [family === '4' ? 4 : 6];
+}
+
+/** The switch's own addresses, of which the first is where a lab's etcd listens. */
+export function switchAddresses(shape: Pick<LabShape, 'family'>): [IpAddress, ...IpAddress[]] {
+  const [first = 4, ...more] = familiesOf(shape);
+  return [underlayAddress(first, 1), ...more.map(family => underlayAddress(family, 1))];
+}
+
+/** Of several addresses that of one family. */
+export function ofFamily(addresses: readonly IpAddress[], family: Family): IpAddress | undefined {
+  return addresses.find(address => familyOf(address) === family);
+}
+
 /** Hosts first, then what is on them, as people look for them; the switch last. */
 export function placesOf(plan: LabPlan): Place[] {
   return [...plan.hosts, ...plan.hosts.flatMap(host => host.containers), plan.switch];
@@ -79,7 +107,7 @@ export function isNetnsOf(lab: string, netns: string): boolean {
   return /^(switch|host[1-9]\d*(-c[1-9]\d*)?)$/.test(rest);
 }
 
-/** The n-th container's address in its host's subnet: 10.2.14.2 for the first of 10.2.14.0/24. */
+/** The n-th container's address in its host's subnet: 10.2.14.2 for the first of 10.2.14.0/24; likewise in IPv6. */
 export function containerAddress(subnet: Prefix, number: number): IpAddress {
   return ipAdd(prefixBase(subnet), BigInt(number + 1));
 }
@@ -104,7 +132,7 @@ function planHost(shape: LabShape, number: number): HostPlan {
   return {
     name,
     netns: netnsName(shape.name, name),
-    underlay: ipAdd(prefixBase(underlayPrefix), BigInt(10 + number)),
+    underlay: familiesOf(shape).map(family => underlayAddress(family, 10 + number)),
     containers: numbers(shape.containersPerHost).map(container => ({
       name: `${name}/c${container}`,
       netns: netnsName(shape.name, `${name}-c${container}`),
@@ -112,6 +140,12 @@ function planHost(shape: LabShape, number: number): HostPlan {
       port: `veth-c${container}`,
     })),
   };
+}
+
+/** 192.0.2.11 and 2001:db8::11 for 11: people read the same digits in both. */
+function underlayAddress(family: Family, number: number): IpAddress {
+  const prefix = prefixBase(underlayPrefix[family]);
+  return family === 4 ? ipAdd(prefix, BigInt(number)) : parseIp(`${prefix}${number}`);
 }
 
 function netnsName(lab: string, place: string): string {

@@ -4,9 +4,11 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describeError, WeftError } from '../base/errors.ts';
+import { familyOf } from '../base/ip.ts';
 import { type Argv, type Exit, run, type Started, startDetached } from '../sys/exec.ts';
 import { type ContainerNetwork, containerNetwork } from './containers.ts';
-import { type HostPlan, type LabPlan, networkConfig, switchAddress } from './lab-plan.ts';
+import { networkConfigOf } from './lab-network.ts';
+import { familiesOf, type HostPlan, type LabPlan, type LabShape, switchAddresses } from './lab-plan.ts';
 import {
   daemonLog,
   hostDirectory,
@@ -35,7 +37,7 @@ export function inside(netns: string, argv: Argv): Argv {
  */
 export async function putNetworkConfig(plan: LabPlan, { signal }: WaitOptions): Promise<void> {
   const argv = inside(plan.switch.netns, [weft, 'config', 'put', ...registryFlags(plan), '-']);
-  await run(argv, { signal, input: `${JSON.stringify(networkConfig)}\n`, env: environment() });
+  await run(argv, { signal, input: `${JSON.stringify(networkConfigOf(plan.shape))}\n`, env: environment() });
 }
 
 /**
@@ -45,7 +47,7 @@ export async function putNetworkConfig(plan: LabPlan, { signal }: WaitOptions): 
 export async function startEtcd(plan: LabPlan, { signal }: WaitOptions): Promise<void> {
   const directory = stateDirectory(plan.shape.name);
   const logFile = `${directory}/etcd.log`;
-  const started = startDetached(inside(plan.switch.netns, etcdArgv(directory)), {
+  const started = startDetached(inside(plan.switch.netns, etcdArgv(plan, directory)), {
     logFile,
     env: environment(),
   });
@@ -74,6 +76,7 @@ export async function startDaemon(
   return containerNetwork(
     await waitFor(wrote, { what, code: 'lab-daemon', started, logFile, signal }),
     host.name,
+    familiesOf(plan.shape),
   );
 }
 
@@ -95,16 +98,21 @@ function daemonArgv(plan: LabPlan, host: HostPlan): Argv {
 function registryFlags({ shape }: LabPlan): Argv {
   return shape.registry === 'dir'
     ? ['-registry', `dir:${stateDirectory(shape.name)}/registry`]
-    : ['-registry', 'etcd', '-etcd-endpoints', etcdUrl];
+    : ['-registry', 'etcd', '-etcd-endpoints', etcdUrl(shape)];
 }
 
-const etcdUrl = `http://${switchAddress}:2379`;
+function etcdUrl(shape: LabShape): string {
+  const [address] = switchAddresses(shape);
+  return `http://${familyOf(address) === 6 ? `[${address}]` : address}:2379`;
+}
+
 const etcdPeerUrl = 'http://127.0.0.1:2380';
 
-function etcdArgv(directory: string): Argv {
+function etcdArgv({ shape }: LabPlan, directory: string): Argv {
+  const url = etcdUrl(shape);
   return [
     ...['etcd', '--name', 'lab', '--data-dir', `${directory}/etcd`],
-    ...['--listen-client-urls', etcdUrl, '--advertise-client-urls', etcdUrl],
+    ...['--listen-client-urls', url, '--advertise-client-urls', url],
     ...['--listen-peer-urls', etcdPeerUrl, '--initial-advertise-peer-urls', etcdPeerUrl],
     ...['--initial-cluster', `lab=${etcdPeerUrl}`],
   ];

@@ -14,7 +14,8 @@ import { WeftError } from '../base/errors.ts';
 import { parseSubnetEnv, type SubnetEnv } from '../lease/subnet-env.ts';
 import { readFileIfThere, writeFileAtomic } from '../sys/files.ts';
 import { identify, isRunning, type ProcessIdentity } from '../sys/process.ts';
-import type { LabShape } from './lab-plan.ts';
+import { labBackends } from './lab-network.ts';
+import { defaultShape, type LabShape, labFamilies } from './lab-plan.ts';
 
 export interface LabRecord {
   readonly shape: LabShape;
@@ -117,11 +118,14 @@ const processFile = (lab: string, pid: number): string => `${processDirectory(la
 
 function parseRecord(text: string): LabRecord | undefined {
   const record = parseJson(text) as Partial<LabRecord> | undefined;
-  const { name, hosts, containersPerHost, registry } = record?.shape ?? {};
+  // What a lab of an earlier version does not name is as it was then.
+  const { name, hosts, containersPerHost, registry, backend, family } = { ...defaultShape, ...record?.shape };
   if (typeof name !== 'string' || typeof hosts !== 'number' || typeof containersPerHost !== 'number')
     return undefined;
   if (registry !== 'dir' && registry !== 'etcd') return undefined;
-  return { shape: { name, hosts, containersPerHost, registry }, complete: record?.complete === true };
+  if (!labBackends.includes(backend) || !labFamilies.includes(family)) return undefined;
+  const shape = { name, hosts, containersPerHost, registry, backend, family };
+  return { shape, complete: record?.complete === true };
 }
 
 function parseProcess(text: string): ProcessRecord | undefined {

@@ -1,7 +1,8 @@
 import { hasCode, WeftError } from '../base/errors.ts';
-import type { IpAddress } from '../base/ip.ts';
+import { familyOf, type IpAddress } from '../base/ip.ts';
 import type { Prefix } from '../base/prefix.ts';
 import { addresses } from '../kernel/addresses.ts';
+import type { SubnetEnv } from '../lease/subnet-env.ts';
 import { type ContainerPlan, type HostPlan, type LabPlan, type LabShape, planLab } from './lab-plan.ts';
 import { daemonRole } from './lab-programs.ts';
 import { type ProcessRecord, readRecord, readSubnetFile, runningProcesses } from './lab-state.ts';
@@ -15,9 +16,10 @@ export interface LabStatus {
 
 export interface HostStatus {
   readonly name: string;
-  readonly underlay: IpAddress;
-  /** Undefined as long as the daemon has none. */
-  readonly subnet: Prefix | undefined;
+  /** One of each family of the lab, IPv4 first; so are the others. */
+  readonly underlay: readonly IpAddress[];
+  /** Empty as long as the daemon has none. */
+  readonly subnets: readonly Prefix[];
   /** Undefined when it has ended. */
   readonly daemonPid: number | undefined;
   readonly containers: readonly ContainerStatus[];
@@ -25,8 +27,8 @@ export interface HostStatus {
 
 export interface ContainerStatus {
   readonly name: string;
-  /** As the kernel has it in the container's namespace. */
-  readonly address: IpAddress | undefined;
+  /** As the kernel has them in the container's namespace. */
+  readonly addresses: readonly IpAddress[];
 }
 
 /**
@@ -67,7 +69,7 @@ async function readHost(
   return {
     name: host.name,
     underlay: host.underlay,
-    subnet: readSubnetFile(lab, host.name)?.subnet?.ipv4,
+    subnets: subnetsOf(readSubnetFile(lab, host.name)),
     daemonPid: processes.find(({ role }) => role === daemonRole(host))?.pid,
     containers: await Promise.all(host.containers.map(readContainer)),
   };
@@ -75,10 +77,15 @@ async function readHost(
 
 async function readContainer({ name, netns }: ContainerPlan): Promise<ContainerStatus> {
   try {
-    const all = await withNetlink(netns, socket => addresses.list(socket, { family: 4 }));
-    return { name, address: all.find(address => address.scope === 'global')?.local };
+    const all = await withNetlink(netns, socket => addresses.list(socket));
+    const own = all.filter(({ scope }) => scope === 'global').map(({ local }) => local);
+    return { name, addresses: own.sort((one, other) => familyOf(one) - familyOf(other)) };
   } catch (error) {
-    if (hasCode(error, 'netns-missing')) return { name, address: undefined };
+    if (hasCode(error, 'netns-missing')) return { name, addresses: [] };
     throw error;
   }
+}
+
+function subnetsOf(env: SubnetEnv | undefined): Prefix[] {
+  return [env?.subnet?.ipv4, env?.subnet?.ipv6].filter(subnet => subnet !== undefined);
 }

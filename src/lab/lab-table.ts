@@ -2,7 +2,7 @@ import type { ContainerStatus, HostStatus, LabStatus } from './lab-status.ts';
 
 const heads = ['HOST', 'UNDERLAY', 'SUBNET', 'DAEMON', 'CONTAINERS'] as const;
 
-/** A lab as a table, one line per container. */
+/** A lab as a table, one line per address of a container. */
 export function renderLab({ hosts }: LabStatus): string {
   return renderTable([heads, ...hosts.flatMap(hostRows)]);
 }
@@ -20,15 +20,26 @@ export function renderTable(rows: ReadonlyArray<readonly string[]>): string {
     .join('\n');
 }
 
-function hostRows({ name, underlay, subnet, daemonPid, containers }: HostStatus): string[][] {
-  const daemon = daemonPid === undefined ? 'not running' : `pid ${daemonPid}`;
-  const [first, ...more] = containers.map(containerText);
+/** What there are several of stands below each other. */
+function hostRows({ name, underlay, subnets, daemonPid, containers }: HostStatus): string[][] {
+  const columns: ReadonlyArray<readonly string[]> = [
+    [name],
+    underlay,
+    orDash(subnets),
+    [daemonPid === undefined ? 'not running' : `pid ${daemonPid}`],
+    orDash(containers.flatMap(containerLines)),
+  ];
+  const height = Math.max(...columns.map(column => column.length));
+  return Array.from({ length: height }, (_, row) => columns.map(column => column[row] ?? ''));
+}
+
+function containerLines({ name, addresses: [first, ...more] }: ContainerStatus): string[] {
   return [
-    [name, underlay, subnet ?? '-', daemon, first ?? '-'],
-    ...more.map(container => ['', '', '', '', container]),
+    `${name}  ${first ?? 'no address'}`,
+    ...more.map(address => `${' '.repeat(name.length)}  ${address}`),
   ];
 }
 
-function containerText({ name, address }: ContainerStatus): string {
-  return `${name}  ${address ?? 'no address'}`;
+function orDash(cells: readonly string[]): readonly string[] {
+  return cells.length === 0 ? ['-'] : cells;
 }

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError } from '../base/errors.ts';
 import type { IpAddress } from '../base/ip.ts';
-import { IcmpSocket } from '../sys/icmp-socket.ts';
-import { decodeIcmp, encodeIcmp } from '../wire/icmp.ts';
-import { decodeIpv4 } from '../wire/ipv4.ts';
+import { type EchoReply, EchoSocket } from './echo-socket.ts';
 
 export interface PingOptions {
   /** Path of the network namespace to send from. */
@@ -20,7 +18,7 @@ export interface PingReport {
   readonly sent: number;
   /** Round trips of what was answered, in the order of the answers. */
   readonly roundTripsMs: readonly number[];
-  /** Time to live of the last answer as it came in; undefined without any. */
+  /** Time to live of the last answer as it came in; undefined without any, and in IPv6. */
   readonly ttl: number | undefined;
   /** Why sending failed at last, if it did. */
   readonly failure: string | undefined;
@@ -29,34 +27,36 @@ export interface PingReport {
 /** As `ping` sends by default: an ICMP message of 64 bytes. */
 export const pingPayloadBytes = 56;
 
-/** `ping -c COUNT DESTINATION`, without the program. @throws WeftError as of {@link IcmpSocket}; the signal's reason */
+/**
+ * `ping -c COUNT DESTINATION`, without the program. What cannot be sent counts as lost.
+ * @throws WeftError as of {@link EchoSocket.open}; the signal's reason
+ */
 export async function ping(options: PingOptions): Promise<PingReport> {
   const { destination, count, intervalMs, timeoutMs, signal } = options;
   const identifier = Math.floor(Math.random() * 0x10000);
   const sentAt = new Map<number, number>();
   const roundTripsMs: number[] = [];
   const complete = new AbortController();
+  let awaited = count;
   let ttl: number | undefined;
   let failure: string | undefined;
-  const onPacket = (packet: Uint8Array): void => {
-    const { header, payload } = decodeIpv4(packet);
-    const { message } = decodeIcmp(payload, 4).header;
-    if (message.kind !== 'echo-reply' || message.identifier !== identifier) return;
-    const start = sentAt.get(message.sequence);
+  const onReply = (reply: EchoReply): void => {
+    const start = reply.identifier === identifier ? sentAt.get(reply.sequence) : undefined;
     if (start === undefined) return;
-    sentAt.delete(message.sequence);
+    sentAt.delete(reply.sequence);
     roundTripsMs.push(performance.now() - start);
-    ttl = header.ttl;
-    if (roundTripsMs.length === count) complete.abort();
+    ttl = reply.ttl;
+    if (--awaited === 0) complete.abort();
   };
-  const socket = IcmpSocket.open({ netns: options.netns, destination, onPacket });
+  const socket = EchoSocket.open({ netns: options.netns, destination, onReply });
   try {
     for (let sequence = 1; sequence <= count; sequence++) {
       sentAt.set(sequence, performance.now());
       try {
-        socket.send(encodeIcmp({ kind: 'echo-request', identifier, sequence }, 4, payload));
+        socket.send({ identifier, sequence }, payload);
       } catch (error) {
         failure = describeError(error);
+        if (--awaited === 0) complete.abort();
       }
       if (sequence < count) await pause(intervalMs, signal);
       signal?.throwIfAborted();

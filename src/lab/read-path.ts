@@ -1,24 +1,22 @@
 /** The way between two containers, read from the kernel of the two hosts. */
 import { WeftError } from '../base/errors.ts';
-import type { IpAddress } from '../base/ip.ts';
+import type { Family, IpAddress } from '../base/ip.ts';
+import type { Prefix } from '../base/prefix.ts';
 import { addresses } from '../kernel/addresses.ts';
-import { links } from '../kernel/links.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
-import type { Link } from '../wire/link.ts';
 import type { FdbEntry, Neighbour } from '../wire/neighbour.ts';
 import type { Route } from '../wire/route.ts';
-import type { Vxlan } from '../wire/vxlan-link.ts';
-import { bridgeName, type ContainerPlan, type HostPlan, type LabPlan } from './lab-plan.ts';
+import { bridgeName, type ContainerPlan, type HostPlan, type LabPlan, ofFamily } from './lab-plan.ts';
 import { readSubnetFile } from './lab-state.ts';
 import { linkNamed, withNetlink } from './namespaces.ts';
-import type { PacketPath, PathEnd } from './packet-path.ts';
-import { readPeerEntries } from './peer-entries.ts';
+import type { Carriage, PacketPath, PathEnd, Tunnel } from './packet-path.ts';
+import { type PeerWay, readPeerWays } from './peer-ways.ts';
 
-/** The entries that carry a packet from one host to another's subnet, with devices by name. */
+/** What carries a packet from one host to another's subnet, with devices by name. */
 export interface CarryingEntries {
   readonly route: Route<string>;
-  readonly neighbour: Neighbour<string>;
-  readonly fdb: FdbEntry<string>;
+  /** Only VXLAN needs the two. */
+  readonly vtep: { readonly neighbour: Neighbour<string>; readonly fdb: FdbEntry<string> } | undefined;
 }
 
 export interface ReadPath {
@@ -26,75 +24,106 @@ export interface ReadPath {
   readonly entries: CarryingEntries;
 }
 
+/** flannel's port, of which a lab makes no other. */
+const udpPort = 8285;
+
 /**
  * From the first container of `from` to that of `to`.
  * @throws WeftError `lab-path` when a part of the way is not there; NetlinkError
  */
-export async function readPath(plan: LabPlan, from: HostPlan, to: HostPlan): Promise<ReadPath> {
-  const subnet = need(readSubnetFile(plan.shape.name, to.name)?.subnet?.ipv4, 'subnet', to.name);
-  return withNetlink(from.netns, async socket => {
-    const found = need((await readPeerEntries(socket, [subnet])).get(subnet), `way to ${subnet}`, from.name);
-    const device = need(
-      (await links.list(socket)).find(link => link.index === found.dev),
-      'VXLAN device',
-      from.name,
-    );
-    const { kind } = device;
-    if (kind.kind !== 'vxlan') throw notThere('VXLAN device', from.name);
-    const dev = device.name;
-    const [near, far] = await Promise.all([readEnd(plan, from, dev), readEnd(plan, to, dev)]);
-    const path = { from: near, to: far, ...vxlanOf(kind), ...(await readMtus(socket, device)) };
-    const { route, neighbour, fdb } = found;
-    return {
-      path,
-      entries: {
-        route: { ...route, multipath: undefined, dev },
-        neighbour: { ...neighbour, dev },
-        fdb: { ...fdb, master: undefined, dev },
-      },
-    };
-  });
+export async function readPath(
+  plan: LabPlan,
+  from: HostPlan,
+  to: HostPlan,
+  family: Family,
+): Promise<ReadPath> {
+  const subnet = need(subnetOf(plan, to, family), 'subnet', to.name);
+  const way = await withNetlink(from.netns, async socket =>
+    need((await readPeerWays(socket, [subnet])).get(subnet), `way to ${subnet}`, from.name),
+  );
+  const device = way.type === 'direct' ? undefined : way.link.name;
+  const [near, far] = await Promise.all([
+    readEnd(plan, from, family, device),
+    readEnd(plan, to, family, device),
+  ]);
+  const path = { family, from: near, to: far, carriage: carriageOf(way), ...(await readMtus(plan, from)) };
+  return { path, entries: entriesOf(way) };
 }
 
-function vxlanOf({ vni, port }: Vxlan): Pick<PacketPath, 'vni' | 'port'> {
-  return { vni, port: port ?? 0 };
+function carriageOf(way: PeerWay): Carriage {
+  if (way.type === 'vxlan') return { type: 'vxlan', vni: way.vxlan.vni, port: way.vxlan.port ?? 0 };
+  return way.type === 'tun' ? { type: 'udp', port: udpPort } : { type: 'direct' };
+}
+
+function entriesOf(way: PeerWay): CarryingEntries {
+  const dev = way.link.name;
+  return {
+    route: { ...way.route, multipath: undefined, dev },
+    vtep:
+      way.type === 'vxlan'
+        ? { neighbour: { ...way.neighbour, dev }, fdb: { ...way.fdb, master: undefined, dev } }
+        : undefined,
+  };
 }
 
 async function readMtus(
-  socket: NetlinkSocket,
-  vtep: Link,
+  { shape }: LabPlan,
+  { name, netns }: HostPlan,
 ): Promise<Pick<PacketPath, 'underlayMtuBytes' | 'overlayMtuBytes'>> {
-  const { mtuBytes } = await linkNamed(socket, 'eth0');
-  return { underlayMtuBytes: mtuBytes, overlayMtuBytes: vtep.mtuBytes };
+  const { mtuBytes } = await withNetlink(netns, socket => linkNamed(socket, 'eth0'));
+  const overlay = readSubnetFile(shape.name, name)?.mtuBytes;
+  return { underlayMtuBytes: mtuBytes, overlayMtuBytes: need(overlay, 'MTU in subnet.env', name) };
 }
 
-async function readEnd(plan: LabPlan, host: HostPlan, vtep: string): Promise<PathEnd> {
+async function readEnd(
+  plan: LabPlan,
+  host: HostPlan,
+  family: Family,
+  device: string | undefined,
+): Promise<PathEnd> {
   const container = need(host.containers[0], 'container', host.name);
-  const subnet = need(readSubnetFile(plan.shape.name, host.name)?.subnet?.ipv4, 'subnet', host.name);
-  const containerAddress = await readContainerAddress(container);
+  const containerAddress = await readContainerAddress(container, family);
   return withNetlink(host.netns, async socket => ({
     host: host.name,
     container: container.name,
-    subnet,
+    subnet: need(subnetOf(plan, host, family), 'subnet', host.name),
     containerAddress,
     bridge: bridgeName,
-    bridgeAddress: await addressOf(socket, bridgeName, host.name),
-    vtep,
-    vtepAddress: await addressOf(socket, vtep, host.name),
-    vtepMac: need((await linkNamed(socket, vtep)).mac, `MAC of ${vtep}`, host.name),
+    bridgeAddress: await addressOf(socket, bridgeName, host.name, family),
+    tunnel: device === undefined ? undefined : await readTunnel(socket, device, host.name, family),
     underlay: 'eth0',
-    underlayAddress: await addressOf(socket, 'eth0', host.name),
+    underlayAddress: need(ofFamily(host.underlay, family), 'underlay address', host.name),
   }));
 }
 
-function readContainerAddress({ netns, name }: ContainerPlan): Promise<IpAddress> {
-  return withNetlink(netns, socket => addressOf(socket, 'eth0', name));
+async function readTunnel(
+  socket: NetlinkSocket,
+  device: string,
+  host: string,
+  family: Family,
+): Promise<Tunnel> {
+  const { mac } = await linkNamed(socket, device);
+  return { device, address: await addressOf(socket, device, host, family), mac };
 }
 
-async function addressOf(socket: NetlinkSocket, device: string, place: string): Promise<IpAddress> {
+function readContainerAddress({ netns, name }: ContainerPlan, family: Family): Promise<IpAddress> {
+  return withNetlink(netns, socket => addressOf(socket, 'eth0', name, family));
+}
+
+async function addressOf(
+  socket: NetlinkSocket,
+  device: string,
+  place: string,
+  family: Family,
+): Promise<IpAddress> {
   const { index } = await linkNamed(socket, device);
-  const [first] = await addresses.list(socket, { family: 4, dev: index });
-  return need(first?.local, `address on ${device}`, place);
+  const all = await addresses.list(socket, { family, dev: index });
+  return need(all.find(({ scope }) => scope === 'global')?.local, `address on ${device}`, place);
+}
+
+function subnetOf({ shape }: LabPlan, { name }: HostPlan, family: Family): Prefix | undefined {
+  const subnet = readSubnetFile(shape.name, name)?.subnet;
+  return family === 4 ? subnet?.ipv4 : subnet?.ipv6;
 }
 
 function need<T>(value: T | undefined, what: string, place: string): T {

@@ -1,9 +1,10 @@
 /** What a lab needs of the machine. Each thing that is missing is named together with what gets it. */
+import { existsSync } from 'node:fs';
 import { hasCode, WeftError } from '../base/errors.ts';
 import { links } from '../kernel/links.ts';
 import { type capabilities, hasCapability } from '../sys/capabilities.ts';
 import { findProgram } from '../sys/exec.ts';
-import type { LabShape } from './lab-plan.ts';
+import { familiesOf, type LabPlan, type LabShape } from './lab-plan.ts';
 import { withNetlink } from './namespaces.ts';
 
 const needed: ReadonlyArray<keyof typeof capabilities> = ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_ADMIN'];
@@ -27,12 +28,37 @@ export function requirePrograms({ registry }: Pick<LabShape, 'registry'>): void 
   if (registry === 'etcd') requireProgram('etcd', 'is the registry that --registry etcd asks for');
 }
 
+/** @throws WeftError `vxlan-missing`, `tun-missing`, `ipv6-missing` for what the lab's backend or family needs */
+export async function requireKernel({ shape, switch: { netns } }: LabPlan): Promise<void> {
+  if (familiesOf(shape).includes(6)) requireIpv6();
+  if (shape.backend.startsWith('vxlan')) await requireVxlan(netns);
+  if (shape.backend === 'udp') requireTun();
+}
+
+function requireIpv6(): void {
+  if (existsSync('/proc/sys/net/ipv6')) return;
+  throw new WeftError('ipv6-missing', 'this kernel has no IPv6', {
+    remedy: 'start it without ipv6.disable=1, or make a lab with --family 4',
+  });
+}
+
+function requireTun(): void {
+  if (existsSync('/dev/net/tun')) return;
+  throw new WeftError(
+    'tun-missing',
+    'there is no /dev/net/tun, through which the udp backend carries packets',
+    {
+      remedy: 'modprobe tun; in a container also: mkdir -p /dev/net && mknod /dev/net/tun c 10 200',
+    },
+  );
+}
+
 /**
  * Asks the kernel for VXLAN in a namespace of the lab, without making anything: an impossible VNI is refused with
  * ERANGE by a kernel that knows VXLAN, with EOPNOTSUPP by one that does not.
  * @throws WeftError `vxlan-missing`
  */
-export async function requireVxlan(netns: string): Promise<void> {
+async function requireVxlan(netns: string): Promise<void> {
   await withNetlink(netns, async socket => {
     try {
       await links.add(socket, { name: 'vxlan-probe', kind: { kind: 'vxlan', vni: 2 ** 24 } });

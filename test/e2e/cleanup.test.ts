@@ -73,7 +73,7 @@ iptables -A FORWARD -p tcp -j ACCEPT
 async function everything(host: Host): Promise<string> {
   const shell = (commands: string) => host.run(['sh', '-euc', commands]);
   return await shell(
-    `ip -d -br link; ip -br -4 addr; ip route; ip neigh show nud permanent; nft list ruleset; ls -A /run/flannel`,
+    `ip -d -br link; ip -br -4 addr; ip route; ip -6 route show proto 87; ip neigh show nud permanent; nft list ruleset; ls -A /run/flannel`,
   );
 }
 
@@ -153,6 +153,80 @@ test('-vni takes one network out and leaves the other with its subnet file and t
     /flannel\.1 [\s\S]*10\.2\.2\.0\/24 via[\s\S]*flannel-ipv4[\s\S]*subnet\.env/,
   );
   assert.doesNotMatch(await everything(host), /flannel\.2\b/);
+});
+
+/** The TUN of udp, and routes to peers on the link, of a DirectRouting or host-gw network. */
+const tun = [
+  'tuntap add flannel0 mode tun',
+  'link set flannel0 up mtu 1472',
+  'address add 10.2.1.0/32 dev flannel0',
+  'route add 10.2.0.0/16 dev flannel0 scope global',
+];
+const direct = [
+  'address add 2001:db8::1/64 dev eth0 nodad',
+  'route add 10.2.5.0/24 via 192.0.2.9 dev eth0 proto 87',
+  'route add 10.4.6.0/24 via 192.0.2.9 dev eth0 proto 87',
+  'route add fd02:0:0:7::/64 via 2001:db8::9 dev eth0 proto 87',
+];
+const foreignDirect = [
+  'tuntap add flannel1 mode tun',
+  'route add 10.2.7.0/24 via 192.0.2.9 dev eth0',
+  'route add default via 192.0.2.9 dev eth0 proto 87',
+  'route add 10.2.8.0/24 via 192.0.2.9 dev eth0 proto 87 table 100',
+];
+
+test('a TUN that outlived its daemon and routes without a tunnel go; what looks like them stays', async t => {
+  const host = await hostWith(testScope(t), ...foreign, ...foreignDirect);
+  await host.netns.run('mkdir -p /run/flannel');
+  const clean = await everything(host);
+  await host.netns.ipBatch([...tun, ...direct]);
+  await writeEnv(host);
+  const dry = await cleanup(host, '-dry-run');
+  assert.deepEqual(dry.stdout.trimEnd().split('\n').sort(), [
+    'ip -6 route delete fd02:0:0:7::/64 via 2001:db8::9 dev eth0 proto 87 metric 1024 scope global',
+    'ip address delete 10.2.1.0/32 dev flannel0',
+    'ip link delete flannel0',
+    'ip route delete 10.2.0.0/16 dev flannel0 scope global',
+    'ip route delete 10.2.5.0/24 via 192.0.2.9 dev eth0 proto 87 scope global',
+    'ip route delete 10.4.6.0/24 via 192.0.2.9 dev eth0 proto 87 scope global',
+    `rm ${subnetFile}`,
+  ]);
+  const wet = await cleanup(host);
+  assert.deepEqual([wet.code, wet.stdout, wet.stderr], [0, dry.stdout, '']);
+  await host.netns.run('ip address delete 2001:db8::1/64 dev eth0');
+  assert.equal(await everything(host), clean);
+});
+
+test('a TAP named flannel0 is somebody else’s, and so are the files of networks that are not named', async t => {
+  const host = await hostWith(testScope(t), 'tuntap add flannel0 mode tap');
+  const file = '/run/flannel/networks/red.env';
+  await host.run('mkdir -p /run/flannel/networks');
+  await writeEnv(host, file);
+  const { stdout } = await cleanup(host);
+  assert.equal(stdout, `# ${file} stays: -subnet-file ${file} removes it\n`);
+  assert.match(await host.run('ip -br link'), /flannel0/);
+  assert.equal((await cleanup(host, '-subnet-file', file)).stdout, `rm ${file}\n`);
+  assert.ok(!existsSync(host.file(file)));
+});
+
+test('-vni takes those routes without a tunnel that are in the network of its subnet file, and no TUN', async t => {
+  const host = await hostWith(testScope(t), ...network(1, '10.2'), ...direct, 'tuntap add flannel0 mode tun');
+  await host.run('nft add table ip flannel-ipv4');
+  await writeEnv(host);
+  const { stdout } = await cleanup(host, '-vni', '1');
+  const lines = stdout.split('\n');
+  for (const line of [
+    'ip route delete 10.2.5.0/24 via 192.0.2.9 dev eth0 proto 87 scope global',
+    'ip link delete flannel.1',
+    '# routes without a tunnel stay, to 10.4.6.0/24, fd02:0:0:7::/64: they may be of another network',
+    '# firewall rules stay: flannel0, 10.4.6.0/24, fd02:0:0:7::/64 may need them',
+    `rm ${subnetFile}`,
+  ])
+    assert.ok(lines.includes(line), `${line}\nin\n${stdout}`);
+  assert.match(
+    await everything(host),
+    /flannel0[\s\S]*10\.4\.6\.0\/24 via 192\.0\.2\.9 dev eth0 proto 87[\s\S]*fd02/,
+  );
 });
 
 test('a file that is no subnet.env stays, and without root nothing is tried', async t => {

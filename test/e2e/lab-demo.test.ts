@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { type KernelEvent, monitor } from '../../src/kernel/monitor.ts';
+import { type LabBackend, labBackends } from '../../src/lab/lab-network.ts';
+import { labFamilies } from '../../src/lab/lab-plan.ts';
 import { run } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { testScope } from '../support/leaks.ts';
@@ -32,6 +34,43 @@ test('the demo pings both ways without loss, explains itself, leaves nothing, an
     assert.ok(!said.includes('\x1b'), 'no colours where nobody sees them');
   }
 });
+
+/** What the demo says of each: what carries the packets, and how many bytes it adds to those of IPv4 and of IPv6. */
+const sayings: Readonly<Record<LabBackend, { readonly carries: RegExp; readonly wire: readonly RegExp[] }>> =
+  {
+    vxlan: {
+      carries: /three entries in host1's kernel\n\(1\) route .* onlink\n/,
+      wire: [/MTU 1500 - 50 = 1450/, /MTU 1500 - 70 = 1430/],
+    },
+    'vxlan-direct': {
+      carries: /one route in host1's kernel\n\(1\) route .* dev eth0 .*\n.*which is on this link\n/,
+      wire: [/On the wire between them: nothing is added/, /On the wire between them: nothing is added/],
+    },
+    'host-gw': {
+      carries: /one route in host1's kernel\n\(1\) route .* dev eth0 .*\n.*which is on this link\n/,
+      wire: [/packet, ≤ 1500/, /packet, ≤ 1500/],
+    },
+    udp: {
+      carries: /host1's daemon\n\(1\) route .* dev flannel0.*\n.*\n\(2\) its table .*UDP 8285\n/,
+      wire: [/MTU 1500 - 28 = 1472/, /MTU 1500 - 48 = 1452/],
+    },
+  };
+
+for (const backend of labBackends) {
+  for (const family of labFamilies) {
+    test(`the demo of ${backend} with --family ${family} loses no packet, and tells what carries it`, async t => {
+      testScope(t);
+      const said = await run(['bin/weft', 'lab', 'demo', '--backend', backend, '--family', family]);
+      assert.equal(said.match(/5 sent, 5 received, 0 % lost/g)?.length, 2 * family.length, said);
+      const { carries, wire } = sayings[backend];
+      assert.match(said, carries);
+      for (const digit of family) assert.match(said, wire[digit === '4' ? 0 : 1] ?? /$^/);
+      const wide = said.split('\n').filter(line => [...line].length > 100);
+      assert.deepEqual(wide, []);
+      assert.deepEqual(remains(), []);
+    });
+  }
+}
 
 test('the namespace that the demo is called in never sees a device, an address or a route of it', async t => {
   const scope = testScope(t);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hasCode } from '../../src/base/errors.ts';
 import { parseIp } from '../../src/base/ip.ts';
 import { ping } from '../../src/lab/ping.ts';
 import { testScope } from '../support/leaks.ts';
@@ -42,9 +41,26 @@ test('a ping counts what is answered, and tells the TTL of the answers', async t
 test('a ping without a route says so', async t => {
   const scope = testScope(t);
   const a = await createNetns(scope, 'a');
-  await assert.rejects(
-    ping({ ...options, netns: a.path, destination: parseIp('198.51.100.1') }),
-    error => hasCode(error, 'syscall-failed') && /ENETUNREACH/.test(error.message),
+  for (const destination of [parseIp('198.51.100.1'), parseIp('2001:db8:1::1')]) {
+    const { roundTripsMs, failure = '' } = await ping({ ...options, netns: a.path, destination });
+    assert.deepEqual(roundTripsMs, []);
+    assert.match(failure, /^sending to .* failed: ENETUNREACH/);
+  }
+});
+
+test('a ping goes by IPv6 as well, where the kernel tells no TTL', async t => {
+  const scope = testScope(t);
+  const [a, b] = [await createNetns(scope, 'a'), await createNetns(scope, 'b')];
+  await joinByCable({ netns: a, address: '2001:db8::1/64' }, { netns: b, address: '2001:db8::2/64' });
+  const report = await ping({
+    ...options,
+    timeoutMs: 10_000,
+    netns: a.path,
+    destination: parseIp('2001:db8::2'),
+  });
+  assert.deepEqual(
+    { answered: report.roundTripsMs.length, ttl: report.ttl, failure: report.failure },
+    { answered: 3, ttl: undefined, failure: undefined },
   );
 });
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import process from 'node:process';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LabPlan } from '../../src/lab/lab-plan.ts';
+import { familiesOf, type LabPlan } from '../../src/lab/lab-plan.ts';
 import { openLab, readStatus } from '../../src/lab/lab-status.ts';
 import { netnsPath } from '../../src/lab/namespaces.ts';
 import { ping } from '../../src/lab/ping.ts';
@@ -57,22 +57,25 @@ async function refused(command: Promise<string>, exitCode: number, message: RegE
 test('in a lab of 3 hosts with 2 containers each, every container reaches every other', async t => {
   const name = labName(t, 'triple');
   const said = await weft('up', '--name', name, '--hosts', '3', '--containers', '2');
-  assert.match(said, /^Lab triple is up: 3 hosts at a switch, 2 containers on each, registry dir\n/);
+  assert.match(
+    said,
+    /^Lab triple is up: 3 hosts at a switch, 2 containers on each\nBackend vxlan, IPv4; registry dir\n/,
+  );
   const plan = openLab(name);
   await everyPairPings(plan);
 
   await t.test('ls shows hosts, daemons and the addresses that the containers have', async () => {
     const { hosts } = await readStatus(plan);
     const table = await weft('ls');
-    for (const { name: host, underlay, subnet, daemonPid, containers } of hosts) {
+    for (const { name: host, underlay, subnets, daemonPid, containers } of hosts) {
       assert.match(
         table,
         new RegExp(
-          `^${host}  ${underlay}  ${subnet} +pid ${daemonPid}  ${host}/c1  ${containers[0]?.address}$`,
+          `^${host}  ${underlay}  ${subnets} +pid ${daemonPid}  ${host}/c1  ${containers[0]?.addresses}$`,
           'm',
         ),
       );
-      assert.match(table, new RegExp(`^ +${host}/c2  ${containers[1]?.address}$`, 'm'));
+      assert.match(table, new RegExp(`^ +${host}/c2  ${containers[1]?.addresses}$`, 'm'));
     }
   });
 
@@ -95,6 +98,11 @@ test('in a lab of 3 hosts with 2 containers each, every container reaches every 
   await t.test('a second up finds it there, and one of another size is refused', async () => {
     assert.match(await weft('up', '--name', name), /^Lab triple is there already/);
     await refused(weft('up', '--name', name, '--hosts', '4'), 1, /there already, with 3 hosts/);
+    await refused(
+      weft('up', '--name', name, '--family', '46'),
+      1,
+      /2 containers on each, vxlan, IPv4, registry/,
+    );
   });
 
   await t.test('down takes it away, with what runs in it, and a second one finds nothing to do', async () => {
@@ -141,6 +149,22 @@ test('a lab with etcd has it at the switch, and works', async t => {
     ...leases,
   );
   assert.equal(keys.match(/10\.2\.\d+\.0-24/g)?.length, 2);
+});
+
+test('a lab of IPv6 alone reaches its etcd by IPv6, and works', async t => {
+  const name = labName(t, 'six');
+  const said = await weft('up', '--name', name, '--family', '6', '--registry', 'etcd');
+  assert.match(said, /^Lab six is up: .*\nBackend vxlan, IPv6; registry etcd\n/);
+  await everyPairPings(openLab(name));
+});
+
+test('a lab of three hosts with udp and both families works, and is what it says', async t => {
+  const name = labName(t, 'tunnel');
+  const network = ['--backend', 'udp', '--family', '46'];
+  const said = await weft('up', '--name', name, '--hosts', '3', ...network);
+  assert.match(said, /\nBackend udp, IPv4 and IPv6; registry dir\n/);
+  await everyPairPings(openLab(name));
+  assert.match(await weft('up', '--name', name, ...network), /^Lab tunnel is there already/);
 });
 
 test('an up that fails half-way takes away what it has made, and shows what the culprit said', async t => {
@@ -194,6 +218,15 @@ test('down stops an up that is under way', async t => {
   await down;
   assert.deepEqual(await end, [1, null]);
   assert.deepEqual(remains(name), []);
+});
+
+test('a lab whose record names neither backend nor family, as those of before, is one of vxlan and IPv4', async t => {
+  const name = labName(t, 'older');
+  await weft('up', '--name', name, '--hosts', '1');
+  const file = `/run/weft/lab/${name}/lab.json`;
+  const { backend: _, family: __, ...shape } = openLab(name).shape;
+  writeFileSync(file, JSON.stringify({ shape, complete: true }));
+  assert.match(await weft('ls'), /^Lab older is up: .*\nBackend vxlan, IPv4; registry dir$/m);
 });
 
 test('namespaces without a lab are not built upon, and taken away by down', async t => {
@@ -256,6 +289,9 @@ for (const [args, exitCode, message] of [
   [['up', '--hosts', 'many'], 2, /--hosts: expected a whole number, got "many"/],
   [['up', '--hosts', '0'], 1, /a lab has 1 to 240 hosts, not 0/],
   [['up', '--registry', 'zookeeper'], 2, /zookeeper/],
+  [['up', '--backend', 'alloc'], 2, /alloc leases subnets and carries no packets/],
+  [['demo', '--backend', 'vxlna'], 2, /did you mean vxlan\?/],
+  [['up', '--family', '5'], 2, /'5' is invalid.*4, 6, 46/s],
   [['up', '--host', '2'], 2, /unknown option '--host'.*did you mean --hosts/],
   [['up', '--name', 'a-b'], 1, /not a lab's name: "a-b"/],
   [['down', '--name', '../../etc'], 1, /not a lab's name/],
@@ -291,10 +327,13 @@ function processRecords(name: string): string {
 
 async function everyPairPings(plan: LabPlan): Promise<void> {
   const { hosts } = await readStatus(plan);
-  const addresses = hosts.flatMap(host => host.containers.map(({ address }) => address));
+  const addresses = hosts.flatMap(host => host.containers.flatMap(container => container.addresses));
+  assert.equal(
+    addresses.length,
+    plan.hosts.flatMap(host => host.containers).length * familiesOf(plan.shape).length,
+  );
   for (const { netns, name } of plan.hosts.flatMap(host => host.containers)) {
     for (const destination of addresses) {
-      assert.ok(destination !== undefined);
       const report = await ping({
         netns: netnsPath(netns),
         destination,

@@ -81,8 +81,28 @@ test("a peer that claims another's MAC is refused, told once, and let in when th
 test('a peer that turns bad is withdrawn', () => {
   const peers = table();
   peers.put(lease(9));
-  const { set, unset } = peers.put({ ...lease(9), attrs: { ...lease(9).attrs, backendType: 'host-gw' } });
+  const { set, unset } = peers.put({ ...lease(9), attrs: { ...lease(9).attrs, publicIp: undefined } });
   assert.deepEqual([set.length, unset.length], [0, 3]);
+});
+
+test('a peer whose backend we do not speak, or not yet, is reached as before, through every other change', () => {
+  const peers = table();
+  const state = new Map<ObjectKey, KernelObject>();
+  follow(state, peers.put(lease(9)));
+  const before = new Map(state);
+  const changed = { ...lease(9), attrs: { ...lease(9).attrs, backendType: 'host-gw' } };
+  const change = peers.put(changed);
+  follow(state, change);
+  assert.deepEqual(
+    change.refused.map(({ reason, partly }) => [/ours is vxlan/.test(reason), partly]),
+    [[true, true]],
+  );
+  assert.deepEqual(peers.put(changed).refused, [], 'and that is said once');
+  follow(state, peers.rehost({ backend: createVxlan(config).backend, host, former: [] }));
+  follow(state, peers.replaceAll([changed]));
+  assert.deepEqual(state, before);
+  follow(state, peers.remove(changed.subnet));
+  assert.deepEqual(state, new Map());
 });
 
 test('any sequence of events ends where one snapshot of the last leases would', () => {
