@@ -34,6 +34,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'firewall',
   ],
   doctor: ['base', 'wire', 'state', 'lease', 'backend', 'traffic', 'sys', 'kernel', 'registry'],
+  capture: ['base', 'wire', 'state', 'sys', 'kernel'],
+  trace: [
+    'base',
+    'wire',
+    'state',
+    'lease',
+    'backend',
+    'traffic',
+    'sys',
+    'kernel',
+    'registry',
+    'firewall',
+  ],
   lab: ['base', 'wire', 'state', 'lease', 'backend', 'sys', 'kernel', 'registry'],
   cli: [
     'base',
@@ -48,6 +61,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'firewall',
     'daemon',
     'doctor',
+    'capture',
+    'trace',
     'lab',
   ],
 };
