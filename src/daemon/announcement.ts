@@ -2,10 +2,10 @@
 import type { Clock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Membership } from '../host/membership.ts';
 import { formatSubnetEnv } from '../lease/subnet-env.ts';
 import { writeFileAtomic } from '../sys/files.ts';
 import { notifyServiceManager } from '../sys/notify.ts';
-import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
 
 const retryMs = 500;

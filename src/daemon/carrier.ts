@@ -1,15 +1,6 @@
 /** What works beside the kernel's objects, in user space: the udp tunnel, the operator's commands. */
-import type { Backend, Host } from '../backend/backend.ts';
-import type { Prefix } from '../base/prefix.ts';
-import type { Lease } from '../lease/lease.ts';
-
-/** A peer, and which of its prefixes lead to it. */
-export interface CarriedPeer {
-  readonly lease: Lease;
-  readonly routed: readonly Prefix[];
-  /** By whose rules it is reached. */
-  readonly backend: Backend;
-}
+import type { Host } from '../backend/backend.ts';
+import type { CarriedPeer } from '../host/carried-peer.ts';
 
 /** Whoever left goes first: a peer in both is reached otherwise than before. */
 export interface CarrierChange {

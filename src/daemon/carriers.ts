@@ -1,9 +1,10 @@
 /** The carriers of the backends in use: one each, for as long as its backend is in use. */
 import type { Backend, Carrier } from '../backend/backend.ts';
 import type { Log } from '../base/log.ts';
+import type { CarriedPeer } from '../host/carried-peer.ts';
+import type { Former } from '../host/membership.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
-import type { CarriedPeer, CarrierChange, CarrierService } from './carrier.ts';
-import type { Former } from './membership.ts';
+import type { CarrierChange, CarrierService } from './carrier.ts';
 
 export interface CarriersOptions {
   readonly log: Log;

@@ -12,6 +12,7 @@ import { shellWord } from '../base/shell-word.ts';
 import { cleanFirewalls } from '../firewall/clean.ts';
 import { type Programs, programsIn } from '../firewall/programs.ts';
 import { tracesIn } from '../firewall/traces.ts';
+import { isOfNetworks, isOwnName, ownLinks } from '../host/own-links.ts';
 import { addresses } from '../kernel/addresses.ts';
 import { apply } from '../kernel/apply.ts';
 import { links } from '../kernel/links.ts';
@@ -25,14 +26,7 @@ import { inNetns } from '../sys/netns.ts';
 import { heldUnixNames } from '../sys/unix-name.ts';
 import { everyName, namesOfNetwork } from '../traffic/names.ts';
 import type { Route } from '../wire/route.ts';
-import {
-  deviceSteps,
-  isOfNetworks,
-  isOwnName,
-  type OwnDevice,
-  ownLinks,
-  readDevices,
-} from './cleanup-devices.ts';
+import { deviceSteps, type OwnDevice, readDevices } from './cleanup-devices.ts';
 import {
   isOfSubnet,
   otherNetworksFiles,

@@ -7,10 +7,11 @@ import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { CarriedPeer } from '../host/carried-peer.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import { formatLeaseAttrs } from '../lease/lease-attrs.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
-import type { CarriedPeer, CarrierChange, CarrierService } from './carrier.ts';
+import type { CarrierChange, CarrierService } from './carrier.ts';
 import { tellOfPeer } from './extension-commands.ts';
 
 export interface ExtensionCarrierOptions {

@@ -9,9 +9,9 @@ import { extensionDataOf } from '../backend/extension.ts';
 import { hasCode, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { prefixFamily } from '../base/prefix.ts';
+import type { CarriedPeer } from '../host/carried-peer.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import { runInGroup } from '../sys/program-group.ts';
-import type { CarriedPeer } from './carrier.ts';
 
 export interface CommandTools {
   readonly log: Log;

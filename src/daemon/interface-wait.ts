@@ -2,8 +2,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Family } from '../base/ip.ts';
 import { familyOf } from '../base/ip.ts';
-import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
-import type { InterfaceChoice } from './options.ts';
+import { type ChosenInterface, chooseInterface, type UnderlayView } from '../host/external-interface.ts';
+import type { InterfaceChoice } from '../host/interface-choice.ts';
 
 /** Duplicate address detection takes a second or two (RFC 4862 5.4); one that never ends has found a duplicate. */
 const patienceMs = 5000;

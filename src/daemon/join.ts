@@ -5,12 +5,15 @@ import { createBackend } from '../backend/backends.ts';
 import { familiesOf, networksOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
-import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import { type Mac, macFromRandom } from '../base/mac.ts';
-import { addresses } from '../kernel/addresses.ts';
+import type { ChosenInterface, UnderlayView } from '../host/external-interface.ts';
+import { formerBackends, leftDevices } from '../host/former-backends.ts';
+import { guardedOf } from '../host/guarded.ts';
+import { lockNames, locksOf, type Membership } from '../host/membership.ts';
+import type { Guarded } from '../host/peer-table.ts';
+import { readUnderlay } from '../host/read-underlay.ts';
 import { links } from '../kernel/links.ts';
-import { routes } from '../kernel/routes.ts';
 import { snapshot } from '../kernel/snapshot.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
@@ -21,19 +24,11 @@ import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
 import type { KernelState } from '../state/kernel-object.ts';
 import { readFileIfThere } from '../sys/files.ts';
-import { NetlinkError } from '../sys/netlink-error.ts';
-import type { NetlinkSocket } from '../sys/netlink-socket.ts';
-import { mainTable } from '../wire/route.ts';
 import { runPostStartup, runPreStartup } from './extension-commands.ts';
-import type { ChosenInterface, UnderlayView } from './external-interface.ts';
-import { formerBackends, leftDevices } from './former-backends.ts';
-import { guardedOf } from './guarded.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import { awaitInterface } from './interface-wait.ts';
-import { lockNames, locksOf, type Membership } from './membership.ts';
 import type { NetworkPlace } from './network-place.ts';
 import type { DaemonOptions } from './options.ts';
-import type { Guarded } from './peer-table.ts';
 import { requireVxlan } from './preflight.ts';
 
 export interface JoinTools {
@@ -171,22 +166,6 @@ async function patiently<T>(
     await clock.sleep(retryMs, { signal });
   }
 }
-
-export async function readUnderlay(socket: NetlinkSocket): Promise<UnderlayView> {
-  return {
-    links: await links.list(socket),
-    addresses: await addresses.list(socket),
-    routes: await routes.list(socket, { table: mainTable }),
-    routeTo: (target: IpAddress) => routes.get(socket, target).catch(absentIfUnreachable),
-  };
-}
-
-function absentIfUnreachable(error: unknown): undefined {
-  if (error instanceof NetlinkError && unreachable.includes(error.errnoName)) return undefined;
-  throw error;
-}
-
-const unreachable = ['ENETUNREACH', 'EHOSTUNREACH', 'EACCES', 'EINVAL'];
 
 function hostRoutes({ links: all, routes: table }: UnderlayView): Parameters<typeof overlapWarnings>[1] {
   const names = new Map(all.map(link => [link.index, link.name]));

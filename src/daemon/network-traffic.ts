@@ -1,6 +1,7 @@
 /** A network's traffic rules, in one namespace or in two: what comes to the tunnel's port comes on the underlay. */
+
+import type { Membership } from '../host/membership.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
-import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
 import { TrafficRules, type TrafficTools } from './traffic.ts';
 import { wishInside, wishOnUnderlay } from './traffic-wish.ts';

@@ -1,9 +1,9 @@
 import type { Carrier } from '../backend/backend.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Former } from '../host/membership.ts';
 import type { CarrierService } from './carrier.ts';
 import { ExtensionCarrier } from './extension-carrier.ts';
-import type { Former } from './membership.ts';
 import { TunnelCarrier } from './tunnel-carrier.ts';
 
 export interface CarrierTools {

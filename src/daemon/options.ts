@@ -1,5 +1,5 @@
-import type { IpAddress } from '../base/ip.ts';
 import type { Prefix } from '../base/prefix.ts';
+import type { InterfaceChoice } from '../host/interface-choice.ts';
 
 /** What the operator asked of the daemon, checked. */
 export interface DaemonOptions extends InterfaceChoice {
@@ -42,17 +42,4 @@ export interface NamedNetwork {
   readonly name: string;
   /** Path of the network namespace of its devices; undefined: the daemon's own. */
   readonly netns: string | undefined;
-}
-
-/** How to choose the interface to the underlay: the first hit in the order of these fields. */
-export interface InterfaceChoice {
-  /** Names or addresses, in the order in which they are tried. */
-  readonly iface: readonly string[];
-  /** Matched anywhere in an interface's addresses, then in its name. */
-  readonly ifaceRegex: readonly RegExp[];
-  /** Take the interface that the kernel would send to this address over. */
-  readonly ifaceCanReach: IpAddress | undefined;
-  /** Address that peers shall use; without any choice above it also chooses the interface that holds it. */
-  readonly publicIp: IpAddress | undefined;
-  readonly publicIpv6: IpAddress | undefined;
 }

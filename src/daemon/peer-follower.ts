@@ -6,13 +6,13 @@
  *     removed ──> peers' objects ─> reconciler, guard
  */
 import type { Log } from '../base/log.ts';
+import { type Membership, planHost } from '../host/membership.ts';
+import { type Guarded, type PeerChange, PeerTable } from '../host/peer-table.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import type { WatchedLease } from '../registry/subnet-watch.ts';
-import { type Membership, planHost } from './membership.ts';
 import type { NetworkTraffic } from './network-traffic.ts';
-import { type Guarded, type PeerChange, PeerTable } from './peer-table.ts';
 import type { Reconciler } from './reconciler.ts';
 
 export interface PeerFollowerOptions {

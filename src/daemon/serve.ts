@@ -4,21 +4,8 @@ import type { Clock } from '../base/clock.ts';
 import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import type { Prefix } from '../base/prefix.ts';
-import { type KernelEvent, type KernelMonitor, monitor } from '../kernel/monitor.ts';
-import type { NetworkConfig } from '../lease/network-config.ts';
-import type { ConfigEvent } from '../registry/config-watch.ts';
-import type { LeaseKeeper } from '../registry/lease-keeper.ts';
-import type { OwnLease } from '../registry/own-lease.ts';
-import type { SubnetManager } from '../registry/subnet-manager.ts';
-import { deviceOf, type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
-import { Announcement } from './announcement.ts';
-import { Carriers } from './carriers.ts';
-import type { ChosenInterface, UnderlayView } from './external-interface.ts';
-import { addressesOfEndpoints, guardedRegistry } from './guarded.ts';
-import type { Readiness } from './health.ts';
-import type { InstanceLocks } from './instance-lock.ts';
-import { randomMac, readUnderlay, underlayFrom } from './join.ts';
-import { LeaseStatus } from './lease-status.ts';
+import type { ChosenInterface, UnderlayView } from '../host/external-interface.ts';
+import { addressesOfEndpoints, guardedRegistry } from '../host/guarded.ts';
 import {
   backendsOf,
   devicesOf,
@@ -30,16 +17,30 @@ import {
   publishesOtherwise,
   underConfig,
   withoutUnused,
-} from './membership.ts';
+} from '../host/membership.ts';
+import type { PeerChange } from '../host/peer-table.ts';
+import { readUnderlay } from '../host/read-underlay.ts';
+import { advertisedLinks } from '../host/underlay-addresses.ts';
+import { type KernelEvent, type KernelMonitor, monitor } from '../kernel/monitor.ts';
+import type { NetworkConfig } from '../lease/network-config.ts';
+import type { ConfigEvent } from '../registry/config-watch.ts';
+import type { LeaseKeeper } from '../registry/lease-keeper.ts';
+import type { OwnLease } from '../registry/own-lease.ts';
+import type { SubnetManager } from '../registry/subnet-manager.ts';
+import { deviceOf, type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
+import { Announcement } from './announcement.ts';
+import { Carriers } from './carriers.ts';
+import type { Readiness } from './health.ts';
+import type { InstanceLocks } from './instance-lock.ts';
+import { randomMac, underlayFrom } from './join.ts';
+import { LeaseStatus } from './lease-status.ts';
 import type { NetworkPlace } from './network-place.ts';
 import { type NetworkTraffic, openTraffic } from './network-traffic.ts';
 import { openCarrier } from './open-carrier.ts';
 import type { DaemonOptions } from './options.ts';
 import { PeerFollower } from './peer-follower.ts';
-import type { PeerChange } from './peer-table.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
-import { advertisedLinks } from './underlay-addresses.ts';
 import { UnderlayWatch } from './underlay-watch.ts';
 
 export interface ServeTools {

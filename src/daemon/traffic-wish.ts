@@ -2,10 +2,10 @@
 import { leasedFamilies } from '../backend/family.ts';
 import type { Prefix } from '../base/prefix.ts';
 import type { EngineName } from '../firewall/engine.ts';
+import { backendsOf, type Former, type Membership } from '../host/membership.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import { flannelNames, flannelNamesAfter, namesOfNetwork, type RuleNames } from '../traffic/names.ts';
 import type { GuardWish, TrafficWish } from '../traffic/plan.ts';
-import { backendsOf, type Former, type Membership } from './membership.ts';
 import { type TunnelClaim, tunnelsOf } from './network-claims.ts';
 import type { DaemonOptions } from './options.ts';
 

@@ -7,13 +7,13 @@ import { cleanFirewalls } from '../firewall/clean.ts';
 import { Firewall } from '../firewall/firewall.ts';
 import { programsIn } from '../firewall/programs.ts';
 import { tracesIn } from '../firewall/traces.ts';
+import type { Membership } from '../host/membership.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import { inNetns } from '../sys/netns.ts';
 import { sysctl } from '../sys/sysctl.ts';
 import type { TrafficWish } from '../traffic/plan.ts';
 import { judgeSettings, settingKeys } from '../traffic/surroundings.ts';
-import type { Membership } from './membership.ts';
 import type { DaemonOptions } from './options.ts';
 import { engineOf, ruleNamesOf, trafficWishOf } from './traffic-wish.ts';
 

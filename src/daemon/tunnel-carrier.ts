@@ -6,8 +6,9 @@ import type { Clock } from '../base/clock.ts';
 import { describeError, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Prefix, prefixBase, prefixFamily } from '../base/prefix.ts';
+import type { CarriedPeer } from '../host/carried-peer.ts';
 import type { Tunnel, TunnelRoute } from '../tunnel/tunnel.ts';
-import type { CarriedPeer, CarrierChange, CarrierService } from './carrier.ts';
+import type { CarrierChange, CarrierService } from './carrier.ts';
 
 export interface TunnelCarrierOptions {
   readonly carrier: Extract<Carrier, { type: 'tunnel' }>;

@@ -7,9 +7,9 @@ import { describeError, WeftError } from '../base/errors.ts';
 import type { Family } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import { everything, prefixContains } from '../base/prefix.ts';
+import { type ChosenInterface, chooseInterface, type UnderlayView } from '../host/external-interface.ts';
+import type { InterfaceChoice } from '../host/interface-choice.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
-import { type ChosenInterface, chooseInterface, type UnderlayView } from './external-interface.ts';
-import type { InterfaceChoice } from './options.ts';
 
 export interface UnderlayWatchOptions {
   readonly choice: InterfaceChoice;

@@ -67,6 +67,7 @@ export class Coalescer {
     const protocol = this.#protocol();
     const isTcp = protocol === protocolTcp && this.#options.tcp && this.#parseTcp();
     if (!isTcp && !(protocol === protocolUdp && this.#options.udp && this.#parseUdp())) {
+      this.#closeFlow(protocol);
       this.#begin(0);
       return;
     }
@@ -83,6 +84,15 @@ export class Coalescer {
     const canGrow = mayMerge && (this.#flags & (FIN | PSH)) === 0 && this.#payload() > 0;
     if (canGrow) this.#open[slot] = begun;
     else if (isSameFlow) this.#open[slot] = -1;
+  }
+
+  /** The packet at hand goes alone; what comes after it in its flow must not be written before it. */
+  #closeFlow(protocol: number): void {
+    const hasPorts = this.#transport + 4 <= this.#packet + this.#length;
+    if (!hasPorts || (protocol !== protocolTcp && protocol !== protocolUdp)) return;
+    const slot = this.#slot(protocol);
+    const open = this.#open[slot] ?? -1;
+    if (open >= 0 && this.#isFlowOf(open)) this.#open[slot] = -1;
   }
 
   /**

@@ -11,7 +11,7 @@ import { WeftError } from '../../src/base/errors.ts';
 import { parseIp, tryParseIp } from '../../src/base/ip.ts';
 import { parseMac } from '../../src/base/mac.ts';
 import { parsePrefix, tryParsePrefix } from '../../src/base/prefix.ts';
-import { PeerTable } from '../../src/daemon/peer-table.ts';
+import { PeerTable } from '../../src/host/peer-table.ts';
 import { renderDockerOpts } from '../../src/lease/docker-opts.ts';
 import { parseEnv } from '../../src/lease/env-text.ts';
 import { parseJsonText } from '../../src/lease/json-text.ts';

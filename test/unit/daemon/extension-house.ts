@@ -2,7 +2,7 @@
 import type { Backend, ExtensionCommands } from '../../../src/backend/backend.ts';
 import { createExtension } from '../../../src/backend/extension.ts';
 import type { Log } from '../../../src/base/log.ts';
-import type { CarriedPeer } from '../../../src/daemon/carrier.ts';
+import type { CarriedPeer } from '../../../src/host/carried-peer.ts';
 import { configOf, peer as leaseOf } from '../backend/hosts.ts';
 
 export function commandsOf(options: object): ExtensionCommands {

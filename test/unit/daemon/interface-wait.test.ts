@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { UnderlayView } from '../../../src/daemon/external-interface.ts';
 import { awaitInterface } from '../../../src/daemon/interface-wait.ts';
+import type { UnderlayView } from '../../../src/host/external-interface.ts';
 import { createTestClock } from '../registry/clocks.ts';
 import { address, choiceOf, viewOf } from './underlay-views.ts';
 

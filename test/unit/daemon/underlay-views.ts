@@ -1,8 +1,8 @@
 /** A host with one interface, as the choice of interfaces sees it. */
 import { parseIp } from '../../../src/base/ip.ts';
 import { parsePrefix, prefixContains } from '../../../src/base/prefix.ts';
-import type { UnderlayView } from '../../../src/daemon/external-interface.ts';
-import type { InterfaceChoice } from '../../../src/daemon/options.ts';
+import type { UnderlayView } from '../../../src/host/external-interface.ts';
+import type { InterfaceChoice } from '../../../src/host/interface-choice.ts';
 import type { Address, AddressFlags } from '../../../src/wire/address.ts';
 import type { Link } from '../../../src/wire/link.ts';
 

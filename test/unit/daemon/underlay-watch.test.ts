@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { UnderlayWatch } from '../../../src/daemon/underlay-watch.ts';
 import {
   type ChosenInterface,
   chooseInterface,
   type UnderlayView,
-} from '../../../src/daemon/external-interface.ts';
-import { UnderlayWatch } from '../../../src/daemon/underlay-watch.ts';
+} from '../../../src/host/external-interface.ts';
 import { createTestClock } from '../registry/clocks.ts';
 import { recordingLog } from '../registry/subnets.ts';
 import { address, choiceOf, viewOf } from './underlay-views.ts';

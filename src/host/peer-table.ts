@@ -10,7 +10,7 @@ import { formatLeaseAttrs } from '../lease/lease-attrs.ts';
 import { PrefixClaims } from '../lease/prefix-claims.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
-import type { CarriedPeer } from './carrier.ts';
+import type { CarriedPeer } from './carried-peer.ts';
 import { type Membership, planPeer, speaks } from './membership.ts';
 import { PeerChangeBuilder } from './peer-change.ts';
 

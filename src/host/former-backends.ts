@@ -10,8 +10,8 @@ import type { Json, Lease } from '../lease/lease.ts';
 import type { KernelState } from '../state/kernel-object.ts';
 import type { Link } from '../wire/link.ts';
 import type { Vxlan } from '../wire/vxlan-link.ts';
-import { ownLinks } from './cleanup-devices.ts';
 import type { Former } from './membership.ts';
+import { ownLinks } from './own-links.ts';
 
 /** Names of devices that an earlier run may have left. */
 export function leftDevices(all: readonly Link[]): string[] {

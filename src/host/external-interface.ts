@@ -11,7 +11,7 @@ import type { Address } from '../wire/address.ts';
 import type { Link } from '../wire/link.ts';
 import type { Route } from '../wire/route.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
-import type { InterfaceChoice } from './options.ts';
+import type { InterfaceChoice } from './interface-choice.ts';
 import { addressesOn, bestAddress, bestFirst, isLinkLocal, isUsable } from './underlay-addresses.ts';
 import { underlayRoutes } from './underlay-routes.ts';
 

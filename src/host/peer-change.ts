@@ -1,5 +1,5 @@
 import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
-import type { CarriedPeer } from './carrier.ts';
+import type { CarriedPeer } from './carried-peer.ts';
 import type { PeerChange, PeerRefusal } from './peer-table.ts';
 
 /** Collects one change of peers; the later word on a key, or on a peer, wins. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseIp } from '../../../src/base/ip.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
-import type { UnderlayView } from '../../../src/daemon/external-interface.ts';
-import { addressesOfEndpoints, guardedOf, guardedRegistry } from '../../../src/daemon/guarded.ts';
+import type { UnderlayView } from '../../../src/host/external-interface.ts';
+import { addressesOfEndpoints, guardedOf, guardedRegistry } from '../../../src/host/guarded.ts';
 
 test('what the external interface leads to is guarded, and nothing of other devices', () => {
   const unicast = { type: 'unicast' } as const;

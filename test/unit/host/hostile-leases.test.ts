@@ -5,7 +5,7 @@ import type { Host } from '../../../src/backend/backend.ts';
 import { createVxlan } from '../../../src/backend/vxlan.ts';
 import { parseIp } from '../../../src/base/ip.ts';
 import { parsePrefix, prefixCovers } from '../../../src/base/prefix.ts';
-import { type Guarded, PeerTable } from '../../../src/daemon/peer-table.ts';
+import { type Guarded, PeerTable } from '../../../src/host/peer-table.ts';
 import { judgeLease } from '../../../src/lease/judge.ts';
 import type { Lease } from '../../../src/lease/lease.ts';
 import { parseLeaseAttrs } from '../../../src/lease/lease-attrs.ts';
