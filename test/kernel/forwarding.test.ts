@@ -6,7 +6,7 @@ import { ByteWriter } from '../../src/base/bytes.ts';
 import { ipToBytes, parseIp } from '../../src/base/ip.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { enableForwarding } from '../../src/daemon/preflight.ts';
-import { advertisedLinks } from '../../src/daemon/underlay-addresses.ts';
+import { advertisedLinks } from '../../src/host/underlay-addresses.ts';
 import { links } from '../../src/kernel/links.ts';
 import { routes } from '../../src/kernel/routes.ts';
 import { NetlinkSocket } from '../../src/sys/netlink-socket.ts';
