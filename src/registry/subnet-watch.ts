@@ -1,4 +1,4 @@
-import { describeSubnet, judgeLease } from '../lease/judge.ts';
+import { describeSubnet, judgeLease, subnetsOverlap } from '../lease/judge.ts';
 import type { Lease, LeaseEvent, Subnet } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { RegistryEntry, RegistryEvent } from './registry.ts';
@@ -88,7 +88,9 @@ class Peers {
   }
 
   *#takePut(entry: RegistryEntry): Generator<WatchedLease, void, void> {
-    const found = this.#moved?.entry.revision === entry.revision ? this.#moved.found : this.#judge(entry);
+    const moved = this.#moved?.entry;
+    const isMoved = moved?.key === entry.key && moved.revision === entry.revision;
+    const found = isMoved ? this.#moved?.found : this.#judge(entry);
     // The very lease that is known: the value is malformed, nothing was learnt.
     if (found === undefined || (found.type === 'put' && found.lease === this.#leases.get(entry.key))) return;
     if (found.type === 'put') this.#leases.set(entry.key, found.lease);
@@ -98,9 +100,16 @@ class Peers {
 
   *#takeDelete({ key, movedTo }: RegistryDelete): Generator<WatchedLease, void, void> {
     if (key === this.#ownKey) return yield { type: 'own', lease: undefined };
-    this.#moved = movedTo && { entry: movedTo, found: this.#judge(movedTo) };
-    const found = this.#moved?.found;
-    yield* this.#remove(key, found?.type === 'put' ? found.lease : undefined);
+    this.#moved = undefined;
+    const before = this.#leases.get(key);
+    if (before === undefined || movedTo === undefined) return yield* this.#remove(key);
+    const found = this.#judge(movedTo);
+    // A transaction may hold the leases of many hosts; whose subnet goes on is the one that moves.
+    if (found?.type !== 'put' || !subnetsOverlap(before.subnet, found.lease.subnet)) {
+      return yield* this.#remove(key);
+    }
+    this.#moved = { entry: movedTo, found };
+    yield* this.#remove(key, found.lease);
   }
 
   *#remove(key: string, replacedBy?: Lease): Generator<WatchedLease, void, void> {

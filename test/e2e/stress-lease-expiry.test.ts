@@ -31,6 +31,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readRunOptions } from '${import.meta.resolve('../../src/cli/run-options.ts')}';
 import { InstanceLocks } from '${import.meta.resolve('../../src/daemon/instance-lock.ts')}';
 import { joinNetwork } from '${import.meta.resolve('../../src/daemon/join.ts')}';
+import { placeOnUnderlay } from '${import.meta.resolve('../../src/daemon/network-place.ts')}';
 import { NetworkService } from '${import.meta.resolve('../../src/daemon/serve.ts')}';
 import { openMemoryRegistry } from '${import.meta.resolve('../../src/registry/memory.ts')}';
 import { createSubnetManager } from '${import.meta.resolve('../../src/registry/subnet-manager.ts')}';
@@ -47,7 +48,10 @@ const ending = new AbortController();
 const socket = NetlinkSocket.open();
 const manager = createSubnetManager({ registry, clock, random: Math.random, log });
 const locks = new InstanceLocks();
-const tools = { socket, manager, log, clock, signal: ending.signal, random: Math.random, locks };
+const tools = {
+  ...{ place: placeOnUnderlay(socket), manager, log, clock, locks },
+  ...{ signal: ending.signal, random: Math.random, rejoin() {} },
+};
 const { options } = readRunOptions(['-iface', 'eth0'], {});
 const { membership, own } = await joinNetwork(options, tools);
 const service = new NetworkService(options, tools, membership, own);
