@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError } from '../base/errors.ts';
 import type { IpAddress } from '../base/ip.ts';
-import { type EchoReply, EchoSocket } from './echo-socket.ts';
+import { type EchoReply, EchoSocket } from '../sys/echo-socket.ts';
 
 export interface PingOptions {
   /** Path of the network namespace to send from. */

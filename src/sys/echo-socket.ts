@@ -2,11 +2,11 @@
 import { ByteWriter } from '../base/bytes.ts';
 import { WeftError } from '../base/errors.ts';
 import { type Family, familyOf, type IpAddress, ipToBytes } from '../base/ip.ts';
-import { closeDescriptor, lastErrno, pointerOf, receive, sendDatagramTo, socket } from '../sys/libc.ts';
-import { inNetns } from '../sys/netns.ts';
-import { ReadableWatch } from '../sys/readable.ts';
 import { decodeIcmp, encodeIcmp } from '../wire/icmp.ts';
 import { decodeIpv4, ipProtocols } from '../wire/ipv4.ts';
+import { closeDescriptor, lastErrno, pointerOf, receive, sendDatagramTo, socket } from './libc.ts';
+import { inNetns } from './netns.ts';
+import { ReadableWatch } from './readable.ts';
 
 export interface Echo {
   readonly identifier: number;
