@@ -12,6 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   wire: ['base'],
   state: ['base', 'wire'],
   lease: ['base'],
+  metrics: ['base'],
   backend: ['base', 'lease', 'state', 'wire'],
   traffic: ['base', 'lease', 'state', 'wire'],
   sys: ['base', 'wire'],
@@ -20,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   firewall: ['base', 'wire', 'state', 'lease', 'traffic', 'sys', 'kernel'],
   registry: ['base', 'lease', 'sys', 'etcd'],
   tunnel: ['base', 'wire', 'state', 'lease', 'sys'],
-  host: ['base', 'wire', 'state', 'lease', 'backend', 'sys', 'kernel'],
+  host: ['base', 'wire', 'state', 'lease', 'backend', 'traffic', 'sys', 'kernel'],
   daemon: [
     'base',
     'wire',
@@ -34,8 +35,22 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'tunnel',
     'firewall',
     'host',
+    'metrics',
   ],
   doctor: ['base', 'wire', 'state', 'lease', 'backend', 'traffic', 'sys', 'kernel', 'registry'],
+  view: [
+    'base',
+    'wire',
+    'state',
+    'lease',
+    'backend',
+    'traffic',
+    'sys',
+    'kernel',
+    'registry',
+    'firewall',
+    'host',
+  ],
   capture: ['base', 'wire', 'state', 'sys', 'kernel'],
   trace: ['base', 'wire', 'state', 'lease', 'backend', 'traffic', 'sys', 'kernel', 'registry', 'firewall'],
   lab: ['base', 'wire', 'state', 'lease', 'backend', 'sys', 'kernel', 'registry'],
@@ -53,13 +68,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'host',
     'daemon',
     'doctor',
+    'view',
     'capture',
     'trace',
     'lab',
   ],
 };
 
-const knowledge = ['base', 'wire', 'state', 'lease', 'backend', 'traffic'];
+const knowledge = ['base', 'wire', 'state', 'lease', 'metrics', 'backend', 'traffic'];
 
 interface SourceFile {
   readonly path: string;

@@ -9,12 +9,13 @@ const hidden = '***';
  */
 export function printableOptions(options: RunOptions): Readonly<Record<string, unknown>> {
   // The endpoints are among the registry's options, where passwords in them are hidden.
-  const { registry, several, registryEndpoints: _, ifaceRegex, healthz, ...plain } = options;
+  const { registry, several, registryEndpoints: _, ifaceRegex, healthz, metrics, ...plain } = options;
   const shown: Record<string, unknown> = {
     ...printableRegistry(registry),
     ...plain,
     ...printableNetworks(several),
     ifaceRegex: ifaceRegex.map(String),
+    metrics: metrics === undefined ? undefined : `${metrics.host}:${metrics.port}`,
     healthz: healthz === undefined ? undefined : `${healthz.ip}:${healthz.port}`,
   };
   return Object.fromEntries(Object.entries(shown).filter(([, value]) => !isEmpty(value)));

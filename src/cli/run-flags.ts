@@ -106,6 +106,12 @@ export const runFlags = {
     placeholder: 'PORT',
     help: 'port of the health listener (/healthz, /readyz); 0 is off',
   },
+  'metrics-addr': {
+    kind: 'string',
+    default: '',
+    placeholder: 'HOST:PORT',
+    help: 'serve metrics for Prometheus at http://HOST:PORT/metrics; off unless given (not in flannel)',
+  },
   'kube-subnet-mgr': {
     kind: 'bool',
     default: false,

@@ -1,13 +1,14 @@
 import { WeftError } from '../base/errors.ts';
 import { type Family, familyOf, type IpAddress, tryParseIp } from '../base/ip.ts';
 import { type Prefix, tryParsePrefix } from '../base/prefix.ts';
-import type { DaemonOptions, SeveralNetworks } from '../daemon/options.ts';
+import type { DaemonOptions, MetricsAddress, SeveralNetworks } from '../daemon/options.ts';
 import { applyEnvironment, type Environment, misspeltVariables } from './flag-environment.ts';
 import { type FlagValues, type ParsedFlags, parseFlags } from './go-flags.ts';
 import type { LogFormat } from './log.ts';
 import { severalNetworksOf, unusedNetworkFlags } from './networks-flag.ts';
 import { type RegistryOptions, registryOptionsOf } from './registry-flags.ts';
 import { runFlags } from './run-flags.ts';
+import { weftVersion } from './version.ts';
 
 /** What the operator asked of `weft run`, checked. */
 export interface RunOptions extends DaemonOptions {
@@ -72,6 +73,7 @@ function runOptionsOf(values: RunValues, environment: Environment): RunOptions {
     iptablesForwardRules: values['iptables-forward-rules'],
     iptablesResyncSeconds: inRange('iptables-resync', values['iptables-resync'], 1, 86_400),
     healthz: port === 0 ? undefined : { ip: values['healthz-ip'], port },
+    metrics: metricsAddress(values['metrics-addr']),
     notifySocket: environment['NOTIFY_SOCKET'] || undefined,
     logFormat: values['log-format'] as LogFormat,
     verbosity: values.v,
@@ -110,6 +112,16 @@ function address(name: string, text: string, family?: Family): IpAddress | undef
   const ip = tryParseIp(text);
   if (ip !== undefined && (family === undefined || familyOf(ip) === family)) return ip;
   throw optionInvalid(name, `expected an IP${family === undefined ? '' : `v${family}`} address`, text);
+}
+
+function metricsAddress(text: string): MetricsAddress | undefined {
+  if (text === '') return undefined;
+  const [, six, name, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const [host, port] = [six ?? name, Number(digits)];
+  const isPort = port >= 1 && port <= 65535;
+  // Not `:PORT`, by which Go means all addresses of this host: docs/adr/0013.
+  if (host !== undefined && isPort) return { host, port, version: weftVersion() };
+  throw optionInvalid('metrics-addr', 'expected HOST:PORT such as 127.0.0.1:9469 or [::1]:9469', text);
 }
 
 function prefix(text: string): Prefix {

@@ -1,6 +1,7 @@
 /** What works beside the kernel's objects, in user space: the udp tunnel, the operator's commands. */
 import type { Host } from '../backend/backend.ts';
 import type { CarriedPeer } from '../host/carried-peer.ts';
+import type { TunnelCounters } from '../tunnel/tunnel.ts';
 
 /** Whoever left goes first: a peer in both is reached otherwise than before. */
 export interface CarrierChange {
@@ -16,5 +17,7 @@ export interface CarrierService {
   deviceMade(name: string): void;
   /** Why it does not work; undefined when it does. */
   readonly problem: string | undefined;
+  /** What it has carried since it was opened, if packets pass through it. */
+  counters?(): TunnelCounters | undefined;
   close(): Promise<void>;
 }

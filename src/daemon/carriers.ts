@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { CarriedPeer } from '../host/carried-peer.ts';
 import type { Former } from '../host/membership.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
+import type { TunnelCounters } from '../tunnel/tunnel.ts';
 import type { CarrierChange, CarrierService } from './carrier.ts';
 
 export interface CarriersOptions {
@@ -70,6 +71,19 @@ export class Carriers {
     return [...this.#open.values()]
       .map(({ service }) => service.problem)
       .find(problem => problem !== undefined);
+  }
+
+  /** What each tunnel in use has carried since it was opened, and whether it works. */
+  get tunnels(): ReadonlyArray<{
+    readonly device: string;
+    readonly works: boolean;
+    readonly counters: TunnelCounters;
+  }> {
+    return [...this.#open.values()].flatMap(({ carrier, service }) => {
+      const counters = service.counters?.();
+      if (carrier.type !== 'tunnel' || counters === undefined) return [];
+      return [{ device: carrier.device, works: service.problem === undefined, counters }];
+    });
   }
 
   async close(): Promise<void> {

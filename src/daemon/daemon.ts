@@ -13,6 +13,7 @@ import { createSubnetManager } from '../registry/subnet-manager.ts';
 import { systemClock } from '../sys/clock.ts';
 import { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { type Readiness, serveHealth } from './health.ts';
+import type { MeasuredNetwork } from './metrics/measured-network.ts';
 import { liveInNetwork } from './network-life.ts';
 import { placeOnUnderlay } from './network-place.ts';
 import type { DaemonOptions } from './options.ts';
@@ -44,17 +45,24 @@ export async function runDaemon(
   let reload = (): void => log.info({}, 'SIGHUP: the network is not joined yet, nothing to look at again');
   onReload(() => reload());
   let readiness = (): Readiness => ({ ready: false, reason: 'no lease yet' });
+  let measured = (): MeasuredNetwork | undefined => undefined;
   try {
     requireCapabilities();
     if (options.healthz !== undefined) {
       const server = await serveHealth(options.healthz, () => readiness(), log);
       scope.defer('health listener', () => void server.close().closeAllConnections());
     }
+    if (options.metrics !== undefined) {
+      const { serveMetrics } = await import('./metrics/serve-metrics.ts');
+      const networks = () => [{ readiness: readiness(), measured: measured() }];
+      scope.own('metrics listener', await serveMetrics(options.metrics, networks, log));
+    }
     const socket = scope.own('netlink socket', NetlinkSocket.open());
     const tools = { log, signal: ending, clock: systemClock, random: Math.random };
     const manager = createSubnetManager({ registry, ...tools });
     const onJoined = (service: NetworkService): void => {
       readiness = () => service.readiness();
+      measured = () => service.measured;
       joined = true;
       reload = () => service.reload();
     };

@@ -1,10 +1,9 @@
 /** What a network takes of a host for itself, and when two networks cannot both have it. Nothing here does anything. */
-import type { Backend } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
 import { networksOf } from '../backend/family.ts';
-import { parseVxlanOptions } from '../backend/vxlan-options.ts';
 import { WeftError } from '../base/errors.ts';
 import { type Prefix, prefixesOverlap } from '../base/prefix.ts';
+import { type TunnelClaim, tunnelsOf } from '../host/tunnel-claims.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 
@@ -16,11 +15,6 @@ export interface NetworkClaims {
   /** On the underlay, which all networks share whatever namespace they are in. */
   readonly tunnels: readonly TunnelClaim[];
 }
-
-export type TunnelClaim =
-  /** The port is shared with other VXLAN networks, if they have the same extensions. */
-  | { readonly type: 'vxlan'; readonly port: number; readonly vni: number; readonly gbp: boolean }
-  | { readonly type: 'udp'; readonly port: number };
 
 /** Two networks cannot both have this. */
 export interface Clash {
@@ -39,12 +33,6 @@ export function claimsOf(config: NetworkConfig, netns: string | undefined): Netw
     prefixes: networksOf(config),
     tunnels: tunnelsOf(backend, config),
   };
-}
-
-export function tunnelsOf({ type, udpPorts }: Backend, config: NetworkConfig): TunnelClaim[] {
-  if (type !== 'vxlan') return udpPorts.map(port => ({ type: 'udp', port }));
-  const { port, vni, gbp } = parseVxlanOptions(config.backend.options).options;
-  return [{ type: 'vxlan', port, vni, gbp }];
 }
 
 function needsUnderlay(netns: string): WeftError {

@@ -10,6 +10,7 @@ import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { arbitratedManager } from './arbitrated-manager.ts';
 import type { Readiness } from './health.ts';
 import { acquireInstanceLock } from './instance-lock.ts';
+import type { MeasuredNetwork } from './metrics/measured-network.ts';
 import type { NetworkArbiter } from './network-arbiter.ts';
 import { liveInNetwork } from './network-life.ts';
 import { type NetworkPlace, placeInNetns, placeOnUnderlay } from './network-place.ts';
@@ -51,6 +52,11 @@ export class NetworkKeeper {
     if (this.#service !== undefined) return this.#service.readiness();
     const refusal = this.#options.arbiter.refusalOf(this.name);
     return { ready: false, reason: this.#problem || (refusal?.message ?? 'no lease yet') };
+  }
+
+  /** What there is to be measured; undefined while there is no lease. */
+  get measured(): MeasuredNetwork | undefined {
+    return this.#service?.measured;
   }
 
   reload(): void {

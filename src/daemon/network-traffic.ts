@@ -1,15 +1,15 @@
 /** A network's traffic rules, in one namespace or in two: what comes to the tunnel's port comes on the underlay. */
 
 import type { Membership } from '../host/membership.ts';
+import { wishInside, wishOnUnderlay } from '../host/traffic-wish.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import type { DaemonOptions } from './options.ts';
 import { TrafficRules, type TrafficTools } from './traffic.ts';
-import { wishInside, wishOnUnderlay } from './traffic-wish.ts';
 
 /** See {@link TrafficRules}, whose meaning each has. */
 export type NetworkTraffic = Pick<
   TrafficRules,
-  'begin' | 'guarded' | 'put' | 'remove' | 'adopt' | 'reportSettings' | 'close'
+  'begin' | 'guarded' | 'firewalls' | 'put' | 'remove' | 'adopt' | 'reportSettings' | 'close'
 >;
 
 /** @param netns path of the namespace of the devices; undefined: all is in one */
@@ -29,6 +29,9 @@ export function openTraffic(
     begin: (peers: readonly Lease[]) => both(rules => rules.begin(peers)),
     get guarded() {
       return inside.guarded || onUnderlay.guarded;
+    },
+    get firewalls() {
+      return [...inside.firewalls, ...onUnderlay.firewalls];
     },
     put: (peer: Lease) => both(rules => rules.put(peer)),
     remove: (subnet: Subnet) => both(rules => rules.remove(subnet)),

@@ -55,6 +55,16 @@ export async function runNetworks(
       const server = await serveHealth(options.healthz, readiness, log);
       scope.defer('health listener', () => void server.close().closeAllConnections());
     }
+    if (options.metrics !== undefined) {
+      const { serveMetrics } = await import('./metrics/serve-metrics.ts');
+      const measured = () =>
+        keepers.map(keeper => ({
+          name: keeper.name,
+          readiness: keeper.readiness(),
+          measured: keeper.measured,
+        }));
+      scope.own('metrics listener', await serveMetrics(options.metrics, measured, log));
+    }
     onReload(() => {
       for (const keeper of keepers) keeper.reload();
     });
@@ -88,7 +98,7 @@ function optionsOf(
   return {
     ...{ ...options, network: name, subnetFile: `${subnetDir}/${name}.env` },
     // All networks have one listener and one service manager.
-    ...{ healthz: undefined, notifySocket: undefined },
+    ...{ healthz: undefined, metrics: undefined, notifySocket: undefined },
   };
 }
 

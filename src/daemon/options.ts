@@ -25,8 +25,17 @@ export interface DaemonOptions extends InterfaceChoice {
   readonly vtepFilter: boolean | undefined;
   /** Where /healthz and /readyz are served; undefined: nowhere. */
   readonly healthz: { readonly ip: string; readonly port: number } | undefined;
+  /** Where /metrics is served, and the version that is told there; undefined: nowhere. */
+  readonly metrics: MetricsAddress | undefined;
   /** $NOTIFY_SOCKET of sd_notify(3). */
   readonly notifySocket: string | undefined;
+}
+
+export interface MetricsAddress {
+  /** Name or address. */
+  readonly host: string;
+  readonly port: number;
+  readonly version: string;
 }
 
 /** What the operator asked of a daemon of several networks, `-networks`. */

@@ -32,6 +32,8 @@ export class PeerFollower {
   readonly #peers: PeerTable;
   /** Peers that the guard is about to let in, by registry key. */
   readonly #admitting = new Map<string, Lease>();
+  /** Registry keys of leases that must not be followed. */
+  readonly #refused = new Set<string>();
 
   constructor(options: PeerFollowerOptions) {
     this.#options = options;
@@ -43,24 +45,33 @@ export class PeerFollower {
     return this.#peers.size;
   }
 
+  /** All that lease a subnet but us: whom we lead to, in one of two families only, or not at all. */
+  get states(): { readonly used: number; readonly partly: number; readonly refused: number } {
+    const [inUse, known] = [this.#peers.size, this.#peers.leases.length];
+    const partly = this.#peers.refusals.length - (known - inUse);
+    return { used: inUse - partly, partly, refused: known - inUse + this.#refused.size };
+  }
+
   /** What is known of the peers, in use or not. */
   get leases(): readonly Lease[] {
     return this.#peers.leases;
   }
 
-  async take(event: WatchedLease): Promise<void> {
+  /** @param sinceMs when the event arrived, by the monotonic clock */
+  async take(event: WatchedLease, sinceMs: number): Promise<void> {
     const { log } = this.#options;
     switch (event.type) {
       case 'snapshot':
-        return await this.#takeSnapshot(event.leases);
+        return await this.#takeSnapshot(event.leases, sinceMs);
       case 'put':
-        return void this.#admit(event.lease);
+        return void this.#admit(event.lease, sinceMs);
       case 'removed':
-        if (event.replacedBy !== undefined) return void this.#admit(event.replacedBy, event.subnet);
-        this.#withdraw(event.subnet);
+        if (event.replacedBy !== undefined) return void this.#admit(event.replacedBy, sinceMs, event.subnet);
+        this.#withdraw(event.subnet, sinceMs);
         return log.info({}, `peer ${describeSubnet(event.subnet)} left`);
       case 'refused':
-        return this.#withdraw(event.lease.subnet);
+        this.#withdraw(event.lease.subnet, sinceMs);
+        return void this.#refused.add(formatSubnetKey(event.lease.subnet));
       case 'state':
         if (event.connected) return log.info({}, 'the registry is there again');
         return log.warn({ cause: event.cause }, 'the registry is out of reach: the network stays as it is');
@@ -75,15 +86,16 @@ export class PeerFollower {
     this.#wish(this.#peers.rehost(membership(), guarded()));
   }
 
-  async #takeSnapshot(leases: readonly Lease[]): Promise<void> {
+  async #takeSnapshot(leases: readonly Lease[], sinceMs: number): Promise<void> {
     const { reconciler, traffic, membership, onSnapshot } = this.#options;
     this.#admitting.clear();
+    this.#refused.clear();
     const ruled = traffic.begin(leases);
     // With a guard, peers are let in before their routes are made; without, rules and routes are made side by side.
     if (traffic.guarded) await ruled;
     // Host and peers at once: what an earlier run left would else look stale until the peers are known.
     reconciler.set(planHost(membership()));
-    this.#wish(this.#peers.replaceAll(leases));
+    this.#wish(this.#peers.replaceAll(leases), sinceMs);
     onSnapshot(ruled);
   }
 
@@ -91,29 +103,32 @@ export class PeerFollower {
    * The guard first: a peer's routes are of no use before its packets are let in.
    * @param replaces what the same host gave up for this lease: it goes in the same change, so that nothing is interrupted
    */
-  async #admit(lease: Lease, replaces?: Subnet): Promise<void> {
+  async #admit(lease: Lease, sinceMs: number, replaces?: Subnet): Promise<void> {
     const { traffic, log } = this.#options;
     const key = formatSubnetKey(lease.subnet);
+    this.#refused.delete(key);
     this.#admitting.set(key, lease);
     if (replaces !== undefined) this.#admitting.delete(formatSubnetKey(replaces));
     await traffic.put(lease);
-    if (this.#admitting.get(key) !== lease) return replaces && this.#withdraw(replaces);
+    if (this.#admitting.get(key) !== lease) return replaces && this.#withdraw(replaces, sinceMs);
     this.#admitting.delete(key);
     const change = this.#peers.put(lease, replaces);
-    this.#wish(change);
+    this.#wish(change, sinceMs);
     if (replaces !== undefined) void traffic.remove(replaces);
     if (change.joined.length === 0) return;
     const host = lease.attrs.publicIp ?? lease.attrs.publicIpv6;
     log.info({ host }, `peer ${describeSubnet(lease.subnet)}`);
   }
 
-  #withdraw(subnet: Subnet): void {
-    this.#admitting.delete(formatSubnetKey(subnet));
-    this.#wish(this.#peers.remove(subnet));
+  #withdraw(subnet: Subnet, sinceMs: number): void {
+    const key = formatSubnetKey(subnet);
+    this.#admitting.delete(key);
+    this.#refused.delete(key);
+    this.#wish(this.#peers.remove(subnet), sinceMs);
     void this.#options.traffic.remove(subnet);
   }
 
-  #wish(change: PeerChange): void {
+  #wish(change: PeerChange, sinceMs?: number): void {
     const { reconciler, log, onChange } = this.#options;
     const { set, unset, refused } = change;
     for (const { lease, reason, partly } of refused) {
@@ -122,8 +137,9 @@ export class PeerFollower {
         `lease ${describeSubnet(lease.subnet)} is left out${partly ? ' in part' : ''}: it ${reason}`,
       );
     }
-    if (unset.length > 0) reconciler.unset(unset);
-    if (set.length > 0) reconciler.set(set);
+    // One event is one wish: what is set speaks for what goes with it.
+    if (unset.length > 0) reconciler.unset(unset, set.length > 0 ? undefined : sinceMs);
+    if (set.length > 0) reconciler.set(set, sinceMs);
     onChange(change);
   }
 }

@@ -29,6 +29,7 @@ import {
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { KernelMirror } from './kernel-mirror.ts';
 import { LookSchedule } from './look-schedule.ts';
+import { Instruments } from './metrics/instruments.ts';
 import { renamedDevice, spareDevices, takeNameBack } from './own-devices.ts';
 import { type Failing, Refusals } from './refusals.ts';
 import { RepairGate } from './repair-gate.ts';
@@ -53,6 +54,7 @@ export interface ReconcilerOptions {
   prepareDevice?(name: LinkName): void;
   /** Uniform in [0, 1). */
   random(): number;
+  readonly instruments?: Instruments | undefined;
 }
 
 /** What the reconciler has done since it was last asked. */
@@ -67,6 +69,7 @@ const keysPerTurn = 2048;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
+  readonly #instruments: Instruments;
   readonly #desired = new Map<ObjectKey, KernelObject>();
   readonly #refusals: Refusals;
   readonly #mirror: KernelMirror;
@@ -78,6 +81,10 @@ export class Reconciler {
   /** Wanted no more, and not removed yet. */
   readonly #released = new Map<ObjectKey, KernelObject>();
   #dirty = new Set<ObjectKey>();
+  /** Differences that are left for a while, because somebody fights over them. */
+  readonly #heldBack = new Set<ObjectKey>();
+  /** When the wish for a key came up, for one key of each wish. */
+  readonly #arrivals = new Map<ObjectKey, number>();
   #stale = true;
   /** Before the first wish everything of ours would look stale, and would be removed. */
   #begun = false;
@@ -90,8 +97,9 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#instruments = options.instruments ?? new Instruments();
     this.#schedule = new LookSchedule(options);
-    this.#refusals = new Refusals(options);
+    this.#refusals = new Refusals(options, error => this.#instruments.refused('change', error));
     // By reference: devices come and go with the plan.
     this.#mirror = new KernelMirror(options, this.#desired);
     this.#repairs = new RepairLog(options.log);
@@ -106,6 +114,21 @@ export class Reconciler {
 
   get failing(): ReadonlyMap<ObjectKey, Failing> {
     return this.#refusals.failing;
+  }
+
+  /** Differences that are not put right for a while, because somebody keeps making them. */
+  get heldBack(): ReadonlySet<ObjectKey> {
+    return this.#heldBack;
+  }
+
+  /** How many objects are yet to be compared with the kernel, or put right, as soon as there is time. */
+  get pending(): number {
+    return this.#dirty.size;
+  }
+
+  /** Is there, as far as is known, nothing in the kernel in this one's place? */
+  lacks(key: ObjectKey): boolean {
+    return !this.#mirror.state.has(key);
   }
 
   /** Why the kernel cannot be read at present, so that nothing is known of it. */
@@ -127,8 +150,11 @@ export class Reconciler {
     return this.#repairs.counts;
   }
 
-  /** Wants these objects, in place of whatever was wanted under the same keys. */
-  set(objects: readonly KernelObject[]): void {
+  /**
+   * Wants these objects, in place of whatever was wanted under the same keys.
+   * @param sinceMs when the reason for it arrived, by the monotonic clock
+   */
+  set(objects: readonly KernelObject[], sinceMs?: number): void {
     this.#begun = true;
     for (const object of objects) {
       const key = keyOf(object);
@@ -137,23 +163,27 @@ export class Reconciler {
       // What a device loses when it is made anew is known only after a look.
       if (object.type === 'link') this.#stale = true;
     }
+    const last = objects.at(-1);
+    this.#arrived(last && keyOf(last), sinceMs);
     this.#wake();
   }
 
-  /** Wants nothing under these keys any more. */
-  unset(keys: readonly ObjectKey[]): void {
+  /** Wants nothing under these keys any more; `sinceMs` as with {@link set}. */
+  unset(keys: readonly ObjectKey[], sinceMs?: number): void {
     for (const key of keys) {
       const object = this.#desired.get(key);
       if (object !== undefined) this.#released.set(key, object);
       this.#desired.delete(key);
       this.#wish(key);
     }
+    this.#arrived(keys.at(-1), sinceMs);
     this.#wake();
   }
 
   /** Takes a notice of the kernel's monitor, and puts right what it contradicts. */
   notice(event: KernelEvent): void {
     if (!this.#begun) return;
+    if (event.type === 'overrun') this.#instruments.overruns++;
     this.#meanwhile?.push(event);
     const consequence = this.#mirror.notice(event);
     if (consequence.type === 'nothing') return;
@@ -255,10 +285,12 @@ export class Reconciler {
     const passed = this.#gate.pass(steps, wished);
     const outcome = await this.#apply(passed);
     const taken = new Set(passed);
+    for (const key of keys) this.#heldBack.delete(key);
     for (const step of steps) {
       const key = keyOf(step.object);
       if (taken.has(step) || !keys.delete(key)) continue;
       if (wished.has(key)) this.#wished.add(key);
+      if (!this.#refusals.failing.has(key)) this.#heldBack.add(key);
     }
     this.#learn({ ...outcome, failed: [...failed, ...outcome.failed] }, keys, wished);
     for (const key of later) this.#dirty.add(key);
@@ -280,7 +312,9 @@ export class Reconciler {
     for (const key of this.#desired.keys()) this.#dirty.add(key);
     for (const key of this.#mirror.state.keys()) this.#dirty.add(key);
     for (const event of meanwhile) this.notice(event);
-    this.#schedule.looked(clock.monotonicMs() - startMs);
+    const durationMs = clock.monotonicMs() - startMs;
+    this.#instruments.looking.observe(durationMs / 1000);
+    this.#schedule.looked(durationMs);
   }
 
   async #snapshot(): Promise<Snapshot> {
@@ -307,7 +341,8 @@ export class Reconciler {
 
   /** Devices first, so that they can be prepared before anything is put on them. */
   async #apply(steps: readonly Step[]): Promise<Applied> {
-    const { socket, below, prepareDevice } = this.#options;
+    const { socket, below, clock, prepareDevice } = this.#options;
+    const startMs = clock.monotonicMs();
     const firstLater = steps.findIndex(step => step.object.type !== 'link');
     const cut = firstLater < 0 ? steps.length : firstLater;
     const ofLinks = await apply(socket, steps.slice(0, cut), below);
@@ -316,6 +351,7 @@ export class Reconciler {
     }
     const others = await apply(socket, steps.slice(cut), below);
     this.#mirror.name(others.devices);
+    if (steps.length > 0) this.#instruments.applying.observe((clock.monotonicMs() - startMs) / 1000);
     return {
       ...others,
       done: [...ofLinks.done, ...others.done],
@@ -326,6 +362,7 @@ export class Reconciler {
   #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>, wished: ReadonlySet<ObjectKey>): void {
     for (const step of done) {
       this.#tally[step.verb === 'add' ? 'added' : step.verb === 'replace' ? 'replaced' : 'deleted']++;
+      this.#instruments.steps.add({ verb: step.verb, object: step.object.type });
       if (this.#contradicted.has(keyOf(step.object))) continue;
       if (this.#mirror.learn(step)) this.#stale = true;
     }
@@ -335,9 +372,23 @@ export class Reconciler {
       if (failedKeys.has(key)) continue;
       if (!this.#wished.has(key)) this.#released.delete(key);
       this.#refusals.resolve(key);
+      this.#carriedOut(key);
     }
     this.#refusals.take(failed);
     if (failed.some(({ step, error }) => this.#lostDevice(step, error))) this.#stale = true;
+  }
+
+  /** All that is wished at once is done at once, or nearly: one key stands for it. */
+  #arrived(key: ObjectKey | undefined, sinceMs: number | undefined): void {
+    if (key !== undefined && sinceMs !== undefined) this.#arrivals.set(key, sinceMs);
+  }
+
+  #carriedOut(key: ObjectKey): void {
+    const sinceMs = this.#arrivals.get(key);
+    // Wished for otherwise by now: that wish is yet to be carried out.
+    if (sinceMs === undefined || this.#wished.has(key)) return;
+    this.#arrivals.delete(key);
+    this.#instruments.eventDelay.observe((this.#options.clock.monotonicMs() - sinceMs) / 1000);
   }
 
   /** Was this step refused because its device is gone, of which no notice has come yet? */
@@ -352,6 +403,7 @@ export class Reconciler {
     this.#stale = true;
     const { log, signal } = this.#options;
     if (signal.aborted) return;
+    this.#instruments.refused('look', error);
     const retryInMs = this.#schedule.failed(error, () => this.#wake());
     log.error({ error, retryInMs }, 'the kernel could not be read or written, trying again');
   }

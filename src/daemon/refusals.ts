@@ -29,10 +29,13 @@ const toldEach = 10;
 export class Refusals {
   readonly failing = new Map<ObjectKey, Failing>();
   readonly #tools: RefusalTools;
+  readonly #onRefusal: (error: Error) => void;
   readonly #dueMs = new Map<ObjectKey, number>();
 
-  constructor(tools: RefusalTools) {
+  /** @param onRefusal told of each, which the log is not */
+  constructor(tools: RefusalTools, onRefusal: (error: Error) => void = () => {}) {
     this.#tools = tools;
+    this.#onRefusal = onRefusal;
   }
 
   /** Milliseconds until the next retry is due; undefined when there is none. */
@@ -53,6 +56,7 @@ export class Refusals {
     if (failed.length === 0) return;
     const [now, jitter] = [this.#tools.clock.monotonicMs(), this.#tools.random()];
     for (const { step, error } of failed) {
+      this.#onRefusal(error);
       const attempts = this.#take(step, error);
       this.#dueMs.set(keyOf(step.object), now + backoffMs(retry, attempts - 1, jitter));
     }

@@ -27,13 +27,16 @@ import type { ConfigEvent } from '../registry/config-watch.ts';
 import type { LeaseKeeper } from '../registry/lease-keeper.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
-import { deviceOf, type KernelObject, keyOf, type LinkName } from '../state/kernel-object.ts';
+import { objectCommand } from '../state/describe.ts';
+import { deviceOf, type KernelObject, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
 import { Announcement } from './announcement.ts';
 import { Carriers } from './carriers.ts';
 import type { Readiness } from './health.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import { randomMac, underlayFrom } from './join.ts';
 import { LeaseStatus } from './lease-status.ts';
+import { Instruments } from './metrics/instruments.ts';
+import type { MeasuredNetwork } from './metrics/measured-network.ts';
 import type { NetworkPlace } from './network-place.ts';
 import { type NetworkTraffic, openTraffic } from './network-traffic.ts';
 import { openCarrier } from './open-carrier.ts';
@@ -41,6 +44,7 @@ import type { DaemonOptions } from './options.ts';
 import { PeerFollower } from './peer-follower.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { Reconciler } from './reconciler.ts';
+import { RegistryStatus } from './registry-status.ts';
 import { UnderlayWatch } from './underlay-watch.ts';
 
 export interface ServeTools {
@@ -89,6 +93,8 @@ export class NetworkService {
   readonly #underlay: UnderlayWatch;
   readonly #announcement: Announcement;
   readonly #lease: LeaseStatus;
+  readonly #registry: RegistryStatus;
+  readonly #instruments = new Instruments();
   /** Devices of plans that are no longer in force, until they are gone. */
   readonly #retired = new Set<{ readonly devices: readonly LinkName[]; readonly plan: Membership }>();
   #membership: Membership;
@@ -104,6 +110,7 @@ export class NetworkService {
     this.#membership = membership;
     this.#own = own;
     this.#lease = new LeaseStatus(own, tools);
+    this.#registry = new RegistryStatus(tools.clock);
     this.#announcement = new Announcement(options, tools.log);
     const apart = () => tools.others?.apart() ?? [];
     this.#traffic = openTraffic(options, { ...tools, apart }, membership, tools.place.netns);
@@ -133,11 +140,31 @@ export class NetworkService {
     );
   }
 
-  /** Ready: the lease is valid, and all peers known at the start have been applied. */
+  /**
+   * Ready: the lease is ours, all peers known at the start have been applied, and what all of them need works now. A peer
+   * that cannot be reached is a matter of its own, and so is a registry that is away (docs/adr/0019-metrics.md).
+   */
   readiness(): Readiness {
     const made = this.#announcement.made ? '' : 'the peers are not applied yet';
-    const reason = made || this.#lease.problem || this.#announcement.problem;
+    const reason = made || this.#lease.problem || this.#announcement.problem || (this.#deviceProblem() ?? '');
     return { ready: reason === '', reason };
+  }
+
+  /** What there is to be measured, at this moment. */
+  get measured(): MeasuredNetwork {
+    return {
+      membership: this.#membership,
+      devices: this.#devices(),
+      socket: this.#tools.place.socket,
+      renewMarginSeconds: this.#options.renewMarginMinutes * 60,
+      peers: this.#peers.states,
+      lease: this.#lease,
+      registry: this.#registry,
+      reconciler: this.#reconciler,
+      instruments: this.#instruments,
+      firewalls: this.#traffic.firewalls,
+      tunnels: this.#carriers.tunnels,
+    };
   }
 
   /** Serves until the signal aborts. The data path stays as it is. */
@@ -182,14 +209,14 @@ export class NetworkService {
 
   #createReconciler(): Reconciler {
     const service = this;
-    const retired = (): LinkName[] => [...service.#retired].flatMap(({ devices }) => devices);
     const { place, log } = this.#tools;
     return new Reconciler({
       ...this.#tools,
+      instruments: this.#instruments,
       socket: place.socket,
       below: place.below,
       get devices() {
-        return [...devicesOf(service.#membership), ...retired()];
+        return service.#devices();
       },
       get needs() {
         return [service.#membership.host.external.name];
@@ -204,6 +231,10 @@ export class NetworkService {
         this.#carriers.deviceMade(name);
       },
     });
+  }
+
+  #devices(): LinkName[] {
+    return [...devicesOf(this.#membership), ...[...this.#retired].flatMap(({ devices }) => devices)];
   }
 
   #owns(object: KernelObject): boolean {
@@ -224,7 +255,9 @@ export class NetworkService {
       const until = AbortSignal.any([signal, this.#rewatch.signal]);
       const known = this.#peers.leases;
       for await (const event of manager.watchLeases({ config, own, known, signal: until })) {
-        if (!until.aborted) await this.#peers.take(event);
+        if (until.aborted) continue;
+        this.#registry.take(event);
+        await this.#peers.take(event, clock.monotonicMs());
       }
       await clock.sleep(random() * rereadSpreadMs, { signal }).catch(() => {});
     }
@@ -257,9 +290,16 @@ export class NetworkService {
   /** Peers may fail one by one; without our own device nothing works. */
   #deviceProblem(): string | undefined {
     const { backend, host } = this.#membership;
-    const failing = backend.planHost(host).map(object => this.#reconciler.failing.get(keyOf(object)));
+    const own = backend.planHost(host);
+    const failing = own.map(object => this.#reconciler.failing.get(keyOf(object)));
     const refused = failing.find(failure => failure !== undefined)?.error;
-    return this.#reconciler.problem ?? refused ?? this.#carriers.problem;
+    const taken = own.find(object => this.#isTakenAway(keyOf(object)));
+    const fight = taken && `something keeps undoing: ${objectCommand('add', taken)}`;
+    return this.#reconciler.problem ?? fight ?? refused ?? this.#carriers.problem;
+  }
+
+  #isTakenAway(key: ObjectKey): boolean {
+    return this.#reconciler.heldBack.has(key) && this.#reconciler.lacks(key);
   }
 
   #listen(): KernelMonitor[] {

@@ -8,6 +8,7 @@ import { Firewall } from '../firewall/firewall.ts';
 import { programsIn } from '../firewall/programs.ts';
 import { tracesIn } from '../firewall/traces.ts';
 import type { Membership } from '../host/membership.ts';
+import { engineOf, ruleNamesOf, trafficWishOf } from '../host/traffic-wish.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
 import { inNetns } from '../sys/netns.ts';
@@ -15,7 +16,6 @@ import { sysctl } from '../sys/sysctl.ts';
 import type { TrafficWish } from '../traffic/plan.ts';
 import { judgeSettings, settingKeys } from '../traffic/surroundings.ts';
 import type { DaemonOptions } from './options.ts';
-import { engineOf, ruleNamesOf, trafficWishOf } from './traffic-wish.ts';
 
 export interface TrafficTools {
   readonly log: Log;
@@ -30,6 +30,12 @@ export interface TrafficPart {
   readonly netns: string | undefined;
   /** What of the network's rules belongs there. */
   of(wish: TrafficWish): TrafficWish | undefined;
+}
+
+/** A firewall, and the path of its namespace; undefined: the daemon's own. */
+export interface KeptFirewall {
+  readonly netns: string | undefined;
+  readonly firewall: Pick<Firewall, 'status' | 'guardReport'>;
 }
 
 const everything: TrafficPart = { netns: undefined, of: wish => wish };
@@ -81,6 +87,12 @@ export class TrafficRules {
   /** True when packets are accepted from peers alone. */
   get guarded(): boolean {
     return this.#wish()?.guard !== undefined;
+  }
+
+  /** The firewalls that keep the rules; none while there are no rules. */
+  get firewalls(): readonly KeptFirewall[] {
+    const { netns } = this.#part;
+    return this.#firewall === undefined ? [] : [{ netns, firewall: this.#firewall }];
   }
 
   /** Resolves when the guard lets the peer in, so that its routes may be made; never rejects. */

@@ -7,7 +7,7 @@ import { describeError, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Prefix, prefixBase, prefixFamily } from '../base/prefix.ts';
 import type { CarriedPeer } from '../host/carried-peer.ts';
-import type { Tunnel, TunnelRoute } from '../tunnel/tunnel.ts';
+import type { Tunnel, TunnelCounters, TunnelRoute } from '../tunnel/tunnel.ts';
 import type { CarrierChange, CarrierService } from './carrier.ts';
 
 export interface TunnelCarrierOptions {
@@ -42,6 +42,10 @@ export class TunnelCarrier implements CarrierService {
 
   get problem(): string | undefined {
     return this.#problem ?? this.#tunnel?.problem;
+  }
+
+  counters(): TunnelCounters | undefined {
+    return this.#tunnel?.counters();
   }
 
   change({ joined, left }: CarrierChange): void {

@@ -4,6 +4,8 @@ import { eachAttribute } from './attributes.ts';
 import type { NetlinkMessage } from './netlink.ts';
 
 export interface LinkStatistics {
+  /** Administratively up (IFF_UP). */
+  readonly up: boolean;
   readonly received: Traffic;
   readonly sent: Traffic;
 }
@@ -18,6 +20,8 @@ export interface Traffic {
 
 const IFLA_STATS64 = 23;
 const ifinfomsgBytes = 16;
+const flagsAt = 8;
+const IFF_UP = 0x1;
 /** Positions among the structure's numbers, each of 64 bits. */
 const at = {
   received: { packets: 0, bytes: 2, errors: 4, dropped: 6 },
@@ -28,9 +32,10 @@ const leastBytes = 64;
 /** Reads RTM_NEWLINK; undefined when the kernel was asked to leave the counters out. */
 export function decodeLinkStatistics({ body }: NetlinkMessage): LinkStatistics | undefined {
   let found: LinkStatistics | undefined;
+  const up = (readU32le(body, flagsAt) & IFF_UP) !== 0;
   eachAttribute(body, ifinfomsgBytes, (type, value) => {
     if (type !== IFLA_STATS64 || value.length < leastBytes) return;
-    found = { received: trafficOf(value, at.received), sent: trafficOf(value, at.sent) };
+    found = { up, received: trafficOf(value, at.received), sent: trafficOf(value, at.sent) };
   });
   return found;
 }

@@ -4,6 +4,7 @@ import { WeftError } from '../../../src/base/errors.ts';
 import { printableOptions } from '../../../src/cli/printable-options.ts';
 import { runFlags } from '../../../src/cli/run-flags.ts';
 import { type RunOptions, readRunOptions } from '../../../src/cli/run-options.ts';
+import { weftVersion } from '../../../src/cli/version.ts';
 
 function options(args: readonly string[], environment = {}): RunOptions {
   const request = readRunOptions(args, environment);
@@ -60,6 +61,7 @@ test('every flag of flanneld is there with its default, and four of our own', ()
     'networks-allow': undefined,
     'ip-masq-exclude': undefined,
     'vtep-filter': 'auto',
+    'metrics-addr': '',
   });
 });
 
@@ -91,6 +93,7 @@ test('the options of an empty command line are flanneld’s defaults', () => {
     iptablesForwardRules: true,
     iptablesResyncSeconds: 5,
     healthz: undefined,
+    metrics: undefined,
     notifySocket: undefined,
     logFormat: 'auto',
     verbosity: 0,
@@ -125,6 +128,14 @@ const taken: Readonly<Record<string, Taken>> = {
   'a health port': {
     args: ['-healthz-port', '8080', '-healthz-ip', '127.0.0.1'],
     options: { healthz: { ip: '127.0.0.1', port: 8080 } },
+  },
+  'an address for metrics': {
+    args: ['-metrics-addr', '127.0.0.1:9469'],
+    options: { metrics: { host: '127.0.0.1', port: 9469, version: weftVersion() } },
+  },
+  'an IPv6 address for metrics': {
+    args: ['-metrics-addr=[fd00::1]:9469'],
+    options: { metrics: { host: 'fd00::1', port: 9469, version: weftVersion() } },
   },
   'masquerading without random ports': {
     args: ['-ip-masq', '-ip-masq-fully-random-disable'],
@@ -213,6 +224,14 @@ const refused: ReadonlyArray<readonly [args: readonly string[], code: string, me
     '-subnet-lease-renew-margin: expected 1 to 1439, got "1440"',
   ],
   [['-healthz-port=65536'], 'option-invalid', '-healthz-port: expected 0 to 65535, got "65536"'],
+  ...['9469', ':9469', '127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', 'fd00::1:9469', 'http://a:1', 'a:'].map(
+    text =>
+      [
+        ['-metrics-addr', text],
+        'option-invalid',
+        `-metrics-addr: expected HOST:PORT such as 127.0.0.1:9469 or [::1]:9469, got ${JSON.stringify(text)}`,
+      ] as const,
+  ),
   [['-iptables-resync=0'], 'option-invalid', '-iptables-resync: expected 1 to 86400, got "0"'],
   [['-public-ip=fd00::1'], 'option-invalid', '-public-ip: expected an IPv4 address, got "fd00::1"'],
   [['-public-ip=10.0.0'], 'option-invalid', '-public-ip: expected an IPv4 address, got "10.0.0"'],

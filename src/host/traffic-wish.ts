@@ -1,21 +1,27 @@
 /** Which traffic rules a membership asks for, and of which engine. Nothing here does anything. */
 import { leasedFamilies } from '../backend/family.ts';
 import type { Prefix } from '../base/prefix.ts';
-import type { EngineName } from '../firewall/engine.ts';
-import { backendsOf, type Former, type Membership } from '../host/membership.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import { flannelNames, flannelNamesAfter, namesOfNetwork, type RuleNames } from '../traffic/names.ts';
 import type { GuardWish, TrafficWish } from '../traffic/plan.ts';
-import { type TunnelClaim, tunnelsOf } from './network-claims.ts';
-import type { DaemonOptions } from './options.ts';
+import { backendsOf, type Former, type Membership } from './membership.ts';
+import { type TunnelClaim, tunnelsOf } from './tunnel-claims.ts';
 
 /** What of the options is about traffic rules. */
-export type TrafficOptions = Pick<
-  DaemonOptions,
-  'network' | 'ipMasq' | 'ipMasqFullyRandom' | 'ipMasqExclude' | 'iptablesForwardRules' | 'vtepFilter'
->;
+export interface TrafficOptions {
+  /** Name of the network among several of this host; undefined: it is the only one. */
+  readonly network?: string | undefined;
+  readonly ipMasq: boolean;
+  /** Masquerade with fully random source ports. */
+  readonly ipMasqFullyRandom: boolean;
+  /** Destinations outside the network to which containers keep their own address. */
+  readonly ipMasqExclude: readonly Prefix[];
+  readonly iptablesForwardRules: boolean;
+  /** Accept tunnel packets only from peers; undefined: as the engine makes it cheap. */
+  readonly vtepFilter: boolean | undefined;
+}
 
-export function engineOf({ host }: Pick<Membership, 'host'>): EngineName {
+export function engineOf({ host }: Pick<Membership, 'host'>): 'iptables' | 'nftables' {
   return host.config.enableNftables ? 'nftables' : 'iptables';
 }
 
@@ -23,7 +29,10 @@ export function engineOf({ host }: Pick<Membership, 'host'>): EngineName {
 export function ruleNamesOf({
   network,
   formerNetwork,
-}: Pick<DaemonOptions, 'network' | 'formerNetwork'>): RuleNames {
+}: Pick<TrafficOptions, 'network'> & {
+  /** What it was called in the firewall when another daemon was beside it; rules of that name are left over. */
+  readonly formerNetwork?: string | undefined;
+}): RuleNames {
   if (network !== undefined) return namesOfNetwork(network);
   return formerNetwork === undefined ? flannelNames : flannelNamesAfter(formerNetwork);
 }

@@ -4,7 +4,7 @@ import type { Host } from '../../../src/backend/backend.ts';
 import { createBackend } from '../../../src/backend/backends.ts';
 import { parseIp } from '../../../src/base/ip.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
-import { engineOf, type TrafficOptions, trafficWishOf } from '../../../src/daemon/traffic-wish.ts';
+import { engineOf, type TrafficOptions, trafficWishOf } from '../../../src/host/traffic-wish.ts';
 import { parseNetworkConfig } from '../../../src/lease/network-config.ts';
 
 const nothing: TrafficOptions = {
