@@ -16,8 +16,8 @@ const names = globSync('*.ts', { cwd: import.meta.dirname })
   .filter(name => !shared.includes(name))
   .sort();
 
-/** Takes ten minutes, so only when it is asked for by name. */
-const byNameOnly = ['soak'];
+/** Take minutes, so only when they are asked for by name. */
+const byNameOnly = ['soak', 'tunnel', 'throughput'];
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter(name => !names.includes(name));
