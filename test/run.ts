@@ -1,7 +1,7 @@
 /**
  * `npm test [-- FILE...]`: installs the Debian packages that are missing, then runs the tests in a sandbox (see
- * support/sandbox.ts), two files at a time, and fails if they leave anything behind in it. Options of `node --test`
- * may stand among the files: `npm test -- --test-name-pattern=vxlan test/kernel/*.test.ts`.
+ * support/sandbox.ts) and fails if they leave anything behind in it. Three files at a time, because most wait more than they
+ * work. Options of `node --test` may stand among the files: `npm test -- --test-name-pattern=vxlan test/kernel/*.test.ts`.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ ensurePackages();
 await sweepCgroups(process.pid);
 
 const [program = '', ...args] = sandboxed([
-  ...[process.execPath, '--test', '--test-concurrency=2', '--test-timeout=300000', ...given, ...files],
+  ...[process.execPath, '--test', '--test-concurrency=3', '--test-timeout=300000', ...given, ...files],
 ]);
 const env = { ...process.env, WEFT_TEST_SANDBOX: '1', WEFT_TEST_RUN: String(process.pid) };
 const sandbox = spawn(program, args, { stdio: 'inherit', env });
