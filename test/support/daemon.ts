@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { argvOf, type Command, ownedEnv } from './command.ts';
@@ -112,7 +112,9 @@ export class Daemon {
 
   /** Sends a signal; nothing happens when it is gone already. */
   signal(signal: NodeJS.Signals): void {
-    if (this.#exit === undefined) process.kill(this.pid, signal);
+    if (this.#exit !== undefined) return;
+    process.kill(this.pid, signal);
+    if (signal === 'SIGSTOP') awaitStopped(this.pid);
   }
 
   /** `kill -9`, and waits for the end. */
@@ -178,4 +180,19 @@ async function forkedPid(child: ChildProcess, argv: readonly string[], log: Log)
 export function childrenOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
   return children.split(' ').filter(Boolean).map(Number);
+}
+
+/** The signal is only a request: until each thread has taken it, the program goes on answering. */
+function awaitStopped(pid: number): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  const isStopped = (thread: string): boolean =>
+    / [TtZX] /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').replace(/^.*\)/, ''));
+  for (let tries = 0; tries < 1000; tries++) {
+    try {
+      if (readdirSync(`/proc/${pid}/task`).every(isStopped)) return;
+    } catch {
+      // A thread, or all of them, ended meanwhile.
+    }
+    Atomics.wait(clock, 0, 0, 1);
+  }
 }
