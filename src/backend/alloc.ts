@@ -1,7 +1,7 @@
 /** The alloc backend: a subnet of our own, told in subnet.env, and nothing else. Whoever wants packets carried does it. */
 import { readOptions } from '../lease/backend-options.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import type { Backend } from './backend.ts';
+import { type Backend, untyped } from './backend.ts';
 import { withoutDevice } from './direct-route.ts';
 
 export function createAlloc(config: NetworkConfig): { backend: Backend; warnings: readonly string[] } {
@@ -10,15 +10,7 @@ export function createAlloc(config: NetworkConfig): { backend: Backend; warnings
     ...withoutDevice,
     type: 'alloc',
     carrier: undefined,
-    // A lease of flannel's alloc has no type, as one of udp: neither leads anywhere here.
-    speaks: attrs => attrs.backendType === '',
-    attrs: ({ publicIp, publicIpv6 }) => ({
-      publicIp,
-      publicIpv6,
-      backendType: '',
-      backendData: undefined,
-      backendV6Data: undefined,
-    }),
+    ...untyped,
     planPeer: () => [],
   };
   return { backend, warnings };

@@ -133,3 +133,15 @@ export interface ExtensionCommands {
 
 /** A program and its arguments, which no shell ever sees. */
 export type Command = readonly [program: string, ...args: string[]];
+
+/** Leases of udp and alloc: flannel writes no type into either, so that nothing tells them apart. */
+export const untyped = {
+  speaks: attrs => attrs.backendType === '',
+  attrs: ({ publicIp, publicIpv6 }) => ({
+    publicIp,
+    publicIpv6,
+    backendType: '',
+    backendData: undefined,
+    backendV6Data: undefined,
+  }),
+} as const satisfies Pick<Backend, 'speaks' | 'attrs'>;

@@ -24,6 +24,7 @@ import {
   type PeerPlan,
   refusedPart,
   refusedType,
+  untyped,
 } from './backend.ts';
 import { borrowedForDirectRoutes, ownsDirectRoute } from './direct-route.ts';
 import {
@@ -61,17 +62,9 @@ export function createUdp(config: NetworkConfig): { backend: Backend; warnings: 
     udpPorts: [port],
     carrier: { type: 'tunnel', device: udpDevice, port },
     borrows: borrowedForDirectRoutes,
-    // A lease of alloc's has no type either: nothing tells them apart.
-    speaks: attrs => attrs.backendType === '',
+    ...untyped,
     tunnelDevice: () => udpDevice,
     containerMtuBytes: mtuBytes,
-    attrs: ({ publicIp, publicIpv6 }) => ({
-      publicIp,
-      publicIpv6,
-      backendType: '',
-      backendData: undefined,
-      backendV6Data: undefined,
-    }),
     planHost: host => [
       {
         type: 'link',
