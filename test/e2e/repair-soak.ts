@@ -10,8 +10,21 @@ import { Scope } from '../../src/base/scope.ts';
 import { damages, seeded, shellOf, type Target } from '../kernel/repair-damages.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Cluster, createCluster, eventuallyMeshed, joinAll, leaseOf } from '../support/weft-cluster.ts';
-import { type Container, createWeftHost, type WeftHost, waitUntilReady } from '../support/weft-host.ts';
+import {
+  type Cluster,
+  createCluster,
+  eventuallyMeshed,
+  joinAll,
+  leaseOf,
+  peersOf,
+} from '../support/weft-cluster.ts';
+import {
+  type Container,
+  createWeftHost,
+  type PeerFacts,
+  type WeftHost,
+  waitUntilReady,
+} from '../support/weft-host.ts';
 import { createUnderlay, type Underlay } from '../support/weft-underlay.ts';
 
 export interface SoakOptions {
@@ -75,6 +88,8 @@ class Scene {
   readonly actions = new Map<string, number>();
   readonly members: Member[] = [];
   readonly #guests: Member[] = [];
+  /** The leases of the members, which they keep to the end. */
+  #lasting: readonly PeerFacts[] = [];
   readonly #scope: Scope;
   readonly #underlay: Underlay;
   readonly #cluster: Cluster;
@@ -103,6 +118,7 @@ class Scene {
       const weft = daemons[index] as Daemon;
       scene.members.push({ scope, host, weft, container: await host.addContainer() });
     }
+    scene.#lasting = await peersOf(cluster);
     return scene;
   }
 
@@ -148,13 +164,10 @@ class Scene {
     const { host } = this.#pick(this.members);
     const damage = this.#pick(damages);
     this.#count('entries damaged', `${damage.kind} on ${host.name}`);
-    const peer = /^(\S+) via/.exec(this.#pick((await host.overlay()).routes) ?? '')?.[1] ?? '10.2.250.0/24';
-    const mac = /^(\S+)/.exec(this.#pick((await host.overlay()).fdb) ?? '')?.[1] ?? '02:00:00:00:00:01';
     const own = (await host.subnetEnv()).subnet.replace('/24', '');
-    const target: Target = {
-      ...{ dev: 'flannel.1', address: own, underlay: 'eth0', local: host.address },
-      peer: { subnet: peer, mac },
-    };
+    // A peer that stays: what a damage makes of a peer that nobody has, e.g. a stale neighbour, is not weft's to mend.
+    const peer = this.#pick(this.#lasting.filter(({ publicIp }) => publicIp !== host.address));
+    const target: Target = { dev: 'flannel.1', address: own, underlay: 'eth0', local: host.address, peer };
     await host.netns.run(shellOf(damage, target));
   }
 
