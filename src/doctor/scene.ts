@@ -1,0 +1,93 @@
+/** What checks look at. Each thing is read once, when the first check asks for it, and nothing is changed. */
+import type { Family, IpAddress } from '../base/ip.ts';
+import { ask } from '../control/ask.ts';
+import { controlPath } from '../control/control-path.ts';
+import { type LiveStatus, parseLiveStatus, statusQuestion } from '../control/live-status.ts';
+import type { Registry } from '../registry/registry.ts';
+import { readFirewall } from '../trace/read-firewall.ts';
+import { readView } from '../trace/read-view.ts';
+import type { FirewallView, KernelView } from '../trace/view.ts';
+import { type HostPlan, type PlanOptions, type PlanTools, readHostPlan } from '../view/host-plan.ts';
+import type { MemberView } from '../view/member-view.ts';
+import { type NetworkView, readNetworkView } from '../view/network-view.ts';
+
+export interface Scene {
+  /** As the daemon would be given them. */
+  readonly options: DoctorOptions;
+  /** Which of several networks it is; undefined: it is the only one. */
+  readonly network: string | undefined;
+  /** Path of the namespace of the devices; undefined: the process's own. */
+  readonly netns: string | undefined;
+  readonly tools: PlanTools;
+  readonly registry: Registry;
+  readonly signal: AbortSignal;
+  /** Names of the locks that daemons hold in the namespace of the devices: `flannel.1`. */
+  readonly locks: readonly string[];
+  /** Whether a check of peers shall look at that of this underlay address, subnet, or address in it. */
+  concerns(peer: PeerNames): boolean;
+  /** Registry, interface and desired state beside the actual. @throws see {@link readNetworkView} */
+  view(): Promise<NetworkView>;
+  /** @throws why this host is no member */
+  member(): Promise<MemberView>;
+  /** Firewall rules as they shall be beside those that are. @throws see {@link readHostPlan} */
+  plan(): Promise<HostPlan>;
+  /** All links, addresses, rules, routes, neighbours, FDB entries and settings of the namespace of the devices. */
+  kernel(): Promise<KernelView>;
+  firewall(family: Family): Promise<FirewallView>;
+  /** What the daemon says of itself. @throws WeftError `door-closed` while none runs, `door-silent` when it hangs */
+  live(): Promise<LiveStatus>;
+}
+
+export interface DoctorOptions extends PlanOptions {
+  /** Port of the peers' doors, at which their daemons answer; 0: they have none. */
+  readonly peerPort: number;
+}
+
+export interface PeerNames {
+  readonly address: IpAddress | undefined;
+  readonly subnets: readonly string[];
+}
+
+export interface SceneParts
+  extends Pick<Scene, 'options' | 'network' | 'netns' | 'tools' | 'locks' | 'concerns'> {}
+
+/** Chosen: a daemon that lives answers in a few milliseconds. */
+const daemonPatienceMs = 1000;
+
+export function createScene(parts: SceneParts): Scene {
+  const { options, netns, tools } = parts;
+  const { registry, socket, signal } = tools;
+  const plan = once(() => readHostPlan(options, tools));
+  const view = once(() => readNetworkView(options, tools));
+  const firewalls = {
+    4: once(() => readFirewall(netns, 4, signal)),
+    6: once(() => readFirewall(netns, 6, signal)),
+  };
+  return {
+    ...parts,
+    registry,
+    signal,
+    plan,
+    view,
+    member: async () => {
+      const { member, notMember } = await view();
+      if (member === undefined) throw notMember;
+      return member;
+    },
+    kernel: once(async () => await readView(socket, await firewalls[4]())),
+    firewall: family => firewalls[family](),
+    live: once(async () => {
+      const at = { path: controlPath(options.subnetFile) };
+      const said = await ask({ at, question: statusQuestion, patienceMs: daemonPatienceMs, signal });
+      return parseLiveStatus(said);
+    }),
+  };
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let reading: Promise<T> | undefined;
+  return () => {
+    reading ??= read();
+    return reading;
+  };
+}
