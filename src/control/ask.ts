@@ -1,16 +1,21 @@
 /** The other side of {@link openDoor}: asks a daemon, of this host or of another. */
-import { request } from 'node:http';
+import type { ClientRequest } from 'node:http';
 import { WeftError } from '../base/errors.ts';
 import type { IpAddress } from '../base/ip.ts';
 import { describePlace } from './door.ts';
+import { request } from './http.ts';
 
 export interface Asking {
   readonly at: { readonly path: string } | { readonly host: IpAddress; readonly port: number };
   /** Such as `/v1/status`. */
   readonly question: string;
   readonly query?: Readonly<Record<string, string>>;
+  /** An address of this host to ask another host from; default: whichever the kernel takes. */
+  readonly from?: IpAddress | undefined;
   /** For the whole answer. */
   readonly patienceMs: number;
+  /** For the connection, which the other host's kernel takes at once, however busy the daemon is; default: as long. */
+  readonly connectMs?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -39,12 +44,12 @@ export async function ask(asking: Asking): Promise<unknown> {
 }
 
 function fetchText(
-  { at, question, query = {} }: Asking,
+  { at, from, question, query = {}, connectMs }: Asking,
   signal: AbortSignal,
 ): Promise<{ readonly status: number; readonly text: string }> {
   const search = new URLSearchParams(query).toString();
   const path = search === '' ? question : `${question}?${search}`;
-  const place = 'path' in at ? { socketPath: at.path } : { host: at.host, port: at.port };
+  const place = 'path' in at ? { socketPath: at.path } : { host: at.host, port: at.port, localAddress: from };
   return new Promise((resolve, reject) => {
     const asked = request({ ...place, path, signal, agent: false, headers: { host: 'weft' } }, response => {
       const chunks: Buffer[] = [];
@@ -59,9 +64,18 @@ function fetchText(
         resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
       );
     });
+    if (connectMs !== undefined) boundConnecting(asked, connectMs, describePlace(at));
     asked.on('error', reject);
     asked.end();
   });
+}
+
+function boundConnecting(asked: ClientRequest, connectMs: number, where: string): void {
+  const late = setTimeout(() => {
+    asked.destroy(new WeftError('door-silent', `${where} took no connection within ${connectMs} ms`));
+  }, connectMs);
+  const done = (): void => clearTimeout(late);
+  asked.once('socket', socket => socket.once('connect', done)).once('close', done);
 }
 
 function parse(text: string): unknown {

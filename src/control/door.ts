@@ -4,13 +4,17 @@
  */
 import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describeError, WeftError } from '../base/errors.ts';
 import { type IpAddress, tryParseIp } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
+import { createServer } from './http.ts';
 
-/** What is asked by a path such as `/v1/status`. Gives what JSON can say; a WeftError it throws is told to the asker. */
-export type Answer = (query: URLSearchParams, signal: AbortSignal) => unknown;
+/**
+ * What is asked by a path such as `/v1/status`. Gives what JSON can say; a WeftError it throws is told to the asker.
+ * @param from as for {@link DoorOptions.admits}
+ */
+export type Answer = (query: URLSearchParams, signal: AbortSignal, from: IpAddress | undefined) => unknown;
 
 export interface DoorOptions {
   readonly listen: DoorPlace;
@@ -34,19 +38,24 @@ export interface Door {
 const mostConnections = 16;
 /** Chosen: longer than the longest answer, that of a trace which waits for a packet. */
 const patienceMs = 10_000;
+/** For who connects and asks nothing, or slowly. */
+const patience = {
+  headersTimeout: 3000,
+  requestTimeout: patienceMs,
+  connectionsCheckingInterval: 1000,
+} as const;
 
 /** @throws WeftError `door-listen` */
 export async function openDoor({ listen, answers, admits, log }: DoorOptions): Promise<Door> {
   const closing = new AbortController();
-  const server = createServer((request, response) => {
-    const { remoteAddress, remoteFamily } = request.socket;
-    const from = remoteFamily === undefined ? undefined : addressOf(remoteAddress);
-    // Not a word to strangers.
-    if (!admits(from)) return void request.socket.destroy();
+  const server = createServer(patience, (request, response) => {
     void answer(request, response, answers, closing.signal, log);
   });
   server.maxConnections = mostConnections;
-  server.requestTimeout = patienceMs;
+  // Not a word to strangers, and no place kept for them.
+  server.on('connection', socket => {
+    if (!admits(addressOf(socket))) socket.destroy();
+  });
   try {
     if ('path' in listen) {
       // What a daemon left that was killed; a daemon that lives holds a lock, which comes first.
@@ -80,7 +89,7 @@ export function describePlace(
 }
 
 async function answer(
-  { url = '/', method }: IncomingMessage,
+  { url = '/', method, socket }: IncomingMessage,
   response: ServerResponse,
   answers: DoorOptions['answers'],
   closing: AbortSignal,
@@ -92,13 +101,14 @@ async function answer(
   const end = (status: number, value: unknown): void => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   };
-  const { pathname, searchParams } = new URL(url, 'http://weft');
+  const asked = URL.parse(url, 'http://weft');
+  const { pathname, searchParams } = asked ?? { pathname: url, searchParams: new URLSearchParams() };
   const found = Object.hasOwn(answers, pathname) ? answers[pathname] : undefined;
   if (method !== 'GET') return end(405, { code: 'door-method', message: `${method}: only GET is answered` });
   if (found === undefined)
     return end(404, { code: 'door-unknown', message: `${pathname}: no such question` });
   try {
-    end(200, await found(searchParams, signal));
+    end(200, await found(searchParams, signal, addressOf(socket)));
   } catch (error) {
     if (error instanceof WeftError) {
       return end(422, { code: error.code, message: error.message, remedy: error.remedy });
@@ -108,7 +118,7 @@ async function answer(
   }
 }
 
-/** IPv4 comes in IPv6's clothes where the socket takes both. */
-function addressOf(text: string | undefined): IpAddress | undefined {
-  return text === undefined ? undefined : tryParseIp(text.replace(/^::ffff:(?=\d+\.)/, ''));
+/** IPv4 comes in IPv6's clothes where the socket takes both; over a Unix socket there is no address. */
+function addressOf({ remoteAddress }: IncomingMessage['socket']): IpAddress | undefined {
+  return remoteAddress === undefined ? undefined : tryParseIp(remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''));
 }

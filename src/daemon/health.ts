@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { createServer } from '../control/http.ts';
 
 /** What /readyz asks. */
 export interface Readiness {
