@@ -5,7 +5,7 @@ import { type Log, silentLog } from '../base/log.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { pathOfKey } from './directory-key.ts';
 import { DirectoryStore } from './directory-store.ts';
-import { followHistory } from './history.ts';
+import { followHistory, secondsLeft } from './history.ts';
 import { checkTtl, holds } from './put-rules.ts';
 import type {
   DeleteOptions,
@@ -56,10 +56,12 @@ class DirectoryRegistry implements Registry {
   readonly name: string;
   readonly #store: DirectoryStore;
   readonly #keeper: DirectoryKeeper;
+  readonly #clock: Clock;
   readonly #closing = new AbortController();
 
   constructor(options: Required<DirectoryOptions> & { readonly log: Log; readonly historyLength: number }) {
     this.name = `dir:${options.path}`;
+    this.#clock = options.clock;
     this.#store = new DirectoryStore(options);
     this.#keeper = new DirectoryKeeper(this.#store, options);
   }
@@ -113,6 +115,12 @@ class DirectoryRegistry implements Registry {
       }
       return { written: true, revision: this.#store.move(from, to, value, ttlSeconds), ttlSeconds };
     });
+  }
+
+  async remaining(key: string, options: RequestOptions = {}): Promise<number | undefined> {
+    pathOfKey(key);
+    // Kept by the wall clock, which all who share the directory have in common.
+    return await this.#transact(options, () => secondsLeft(this.#store.read(key), this.#clock.wallMs()));
   }
 
   async *watch(prefix: string, options: WatchOptions): AsyncGenerator<RegistryEvent, void, void> {

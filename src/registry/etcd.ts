@@ -102,6 +102,14 @@ class EtcdRegistry implements Registry {
     return (await this.#client.txn(request, options)).succeeded;
   }
 
+  async remaining(key: string, options: RequestOptions = {}): Promise<number | undefined> {
+    this.#assertOpen();
+    const { kvs } = await this.#client.range({ key: this.#keys.bytesOf(key) }, options);
+    const id = kvs[0]?.lease ?? 0n;
+    if (id === 0n) return undefined;
+    return (await this.#client.leaseTimeToLive({ id }, options)).remainingSeconds;
+  }
+
   watch(prefix: string, options: WatchOptions): AsyncIterable<RegistryEvent> {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     const { clock, random } = this.#options;

@@ -7,6 +7,12 @@ export interface StoredEntry {
   readonly expiresAtMs: number | undefined;
 }
 
+/** What a registry tells as what remains of an entry. */
+export function secondsLeft(stored: StoredEntry | undefined, nowMs: number): number | undefined {
+  const { expiresAtMs } = stored ?? {};
+  return expiresAtMs === undefined ? undefined : Math.max(0, (expiresAtMs - nowMs) / 1000);
+}
+
 /** One change of a store. Revisions follow each other without a gap. */
 export type Change =
   | ({ readonly type: 'put' } & StoredEntry)

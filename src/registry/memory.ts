@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { WeftError } from '../base/errors.ts';
-import { type Change, followHistory, History } from './history.ts';
+import { type Change, followHistory, History, secondsLeft } from './history.ts';
 import { checkTtl, holds } from './put-rules.ts';
 import type {
   DeleteOptions,
@@ -146,6 +146,11 @@ export class MemoryRegistry implements Registry {
       return { written: false, current };
     }
     return { written: true, revision: this.store.put(to, value, ttlSeconds, from), ttlSeconds };
+  }
+
+  async remaining(key: string, options: RequestOptions = {}): Promise<number | undefined> {
+    await this.#arrive(options);
+    return secondsLeft(this.store.history.get(key), this.store.clock.monotonicMs());
   }
 
   watch(prefix: string, options: WatchOptions): AsyncIterable<RegistryEvent> {

@@ -30,6 +30,12 @@ export interface Registry {
   move(from: string, to: string, value: string, options: MoveOptions): Promise<PutResult>;
 
   /**
+   * Seconds until a key expires, 0 for one that is about to; undefined when it never does, or is not there. With etcd it is
+   * the cluster's clock that counts, not this host's.
+   */
+  remaining(key: string, options?: RequestOptions): Promise<number | undefined>;
+
+  /**
    * Follows all keys that start with `prefix`: every change after revision `after`, in order, each once. Without
    * `after`, and whenever the past cannot be told any more (compaction, restored backup), a `snapshot` comes
    * first. Outages are bridged inside (back-off with jitter) and told as `state`. Ends only with the signal:

@@ -59,6 +59,11 @@ class ScopedRegistry implements Registry {
     return this.#result(await this.#whole.move(this.#start + from, this.#start + to, value, options));
   }
 
+  async remaining(key: string, options?: RequestOptions): Promise<number | undefined> {
+    this.#assertOpen();
+    return await this.#whole.remaining(this.#start + key, options);
+  }
+
   async *watch(prefix: string, options: WatchOptions): AsyncGenerator<RegistryEvent, void, void> {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
     for await (const event of this.#whole.watch(this.#start + prefix, { ...options, signal })) {

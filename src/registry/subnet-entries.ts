@@ -20,6 +20,9 @@ export interface SubnetTools {
 /** Warns about an entry once for each of its revisions, however often it is seen. */
 export type WarnOnce = (entry: RegistryEntry, message: string) => void;
 
+/** The key of the network config. */
+export const configKey = 'config';
+
 /** All leases with an IPv4 subnet, and nothing else, lie below this prefix: flannel's. */
 export const subnetsPrefix = 'subnets/';
 

@@ -9,7 +9,7 @@ import type { OwnLease } from './own-lease.ts';
 import type { Registry, RequestOptions } from './registry.ts';
 import { acquireLease } from './subnet-acquire.ts';
 import type { LeaseWish } from './subnet-choice.ts';
-import { createWarnOnce, type SubnetTools } from './subnet-entries.ts';
+import { configKey, createWarnOnce, type SubnetTools } from './subnet-entries.ts';
 import { reclaimLease } from './subnet-renew.ts';
 import { type WatchedLease, type WatchLeasesOptions, watchLeases } from './subnet-watch.ts';
 
@@ -60,8 +60,7 @@ export interface SubnetManager {
   watchLeases(options: WatchLeasesOptions): AsyncIterable<WatchedLease>;
 }
 
-/** The key of the network config. */
-export const configKey = 'config';
+export { configKey } from './subnet-entries.ts';
 
 export function createSubnetManager(options: {
   readonly registry: Registry;

@@ -19,7 +19,7 @@ export type WatchedLease =
   | LeaseEvent
   /** Our own lease as the registry has it; undefined when it is gone or says nothing sensible. */
   | { readonly type: 'own'; readonly lease: Lease | undefined }
-  /** A peer's lease that must not be followed, and why; it is among the peers no longer, if it was. */
+  /** A peer's lease that must not be followed, and why; among the peers no longer, if it was. It, too, is `removed`. */
   | { readonly type: 'refused'; readonly lease: Lease; readonly why: string }
   /** The registry was lost, or is there again. What was told stays true as far as is known. */
   | { readonly type: 'state'; readonly connected: boolean; readonly cause?: Error | undefined };
@@ -47,6 +47,8 @@ class Peers {
   readonly #ownKey: string;
   /** The last good lease of each key. */
   #leases = new Map<string, Lease>();
+  /** Subnets of the leases that must not be followed, by key: they are told as removed, too. */
+  readonly #refused = new Map<string, Subnet>();
   /** What the last removal has made way for, and has been judged with it. */
   #moved: { readonly entry: RegistryEntry; readonly found: Judged } | undefined;
 
@@ -74,13 +76,17 @@ class Peers {
   *#takeSnapshot(entries: readonly RegistryEntry[]): Generator<WatchedLease, void, void> {
     const before = this.#leases;
     this.#leases = new Map();
+    this.#refused.clear();
     const rest: WatchedLease[] = [];
     let own: Lease | undefined;
     for (const entry of entries) {
       const found = this.#judge(entry, before);
       if (found?.type === 'put') this.#leases.set(entry.key, found.lease);
       else if (found?.type === 'own') own = found.lease;
-      else if (found !== undefined) rest.push(found);
+      else if (found !== undefined) {
+        this.#refused.set(entry.key, found.lease.subnet);
+        rest.push(found);
+      }
     }
     yield { type: 'snapshot', leases: [...this.#leases.values()] };
     yield* rest;
@@ -93,8 +99,13 @@ class Peers {
     const found = isMoved ? this.#moved?.found : this.#judge(entry);
     // The very lease that is known: the value is malformed, nothing was learnt.
     if (found === undefined || (found.type === 'put' && found.lease === this.#leases.get(entry.key))) return;
-    if (found.type === 'put') this.#leases.set(entry.key, found.lease);
-    if (found.type === 'refused') yield* this.#remove(entry.key);
+    if (found.type === 'put') {
+      this.#refused.delete(entry.key);
+      this.#leases.set(entry.key, found.lease);
+    } else if (found.type === 'refused') {
+      if (this.#leases.has(entry.key)) yield* this.#remove(entry.key);
+      this.#refused.set(entry.key, found.lease.subnet);
+    }
     yield found;
   }
 
@@ -113,8 +124,9 @@ class Peers {
   }
 
   *#remove(key: string, replacedBy?: Lease): Generator<WatchedLease, void, void> {
-    const subnet: Subnet | undefined = this.#leases.get(key)?.subnet;
+    const subnet: Subnet | undefined = this.#leases.get(key)?.subnet ?? this.#refused.get(key);
     this.#leases.delete(key);
+    this.#refused.delete(key);
     if (subnet !== undefined) yield { type: 'removed', subnet, replacedBy };
   }
 

@@ -333,6 +333,24 @@ function expiry(contract: Contract): void {
     );
   });
 
+  contract(
+    'what remains of a key is at most its TTL and less and less; nothing of one that stays',
+    async registry => {
+      await registry.put('stays', 'x');
+      const result = await registry.put('goes', 'x', { ttlSeconds: 3600 });
+      const granted = (result.written && result.ttlSeconds) || 0;
+      assert.equal(await registry.remaining('stays'), undefined);
+      assert.equal(await registry.remaining('never'), undefined);
+      const first = (await registry.remaining('goes')) ?? Number.NaN;
+      assert.ok(first <= granted && first > granted - 300, `${first} of ${granted}`);
+      await sleep(1100);
+      const later = (await registry.remaining('goes')) ?? Number.NaN;
+      assert.ok(later < first, `${later} is not less than ${first}`);
+      await registry.put('goes', 'x');
+      assert.equal(await registry.remaining('goes'), undefined, 'it was made permanent');
+    },
+  );
+
   for (const ttlSeconds of [0, -1, 1.5, Number.NaN]) {
     contract(`a TTL of ${ttlSeconds} seconds is refused and nothing is written`, async registry => {
       await assert.rejects(registry.put('a', 'x', { ttlSeconds }));

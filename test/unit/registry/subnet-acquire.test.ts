@@ -48,6 +48,7 @@ function bound(registry: Registry): Registry {
     put: (...args) => registry.put(...args),
     delete: (...args) => registry.delete(...args),
     move: (...args) => registry.move(...args),
+    remaining: (...args) => registry.remaining(...args),
     watch: (...args) => registry.watch(...args),
     close: () => registry.close(),
   };

@@ -70,6 +70,7 @@ function shuffled(scheduler: fc.Scheduler, registry: Registry, countPut: () => v
     },
     delete: (key, options) => late(() => registry.delete(key, options)),
     move: (from, to, value, options) => late(() => registry.move(from, to, value, options)),
+    remaining: (key, options) => late(() => registry.remaining(key, options)),
     watch: (prefix, options) => registry.watch(prefix, options),
     close: () => registry.close(),
   };

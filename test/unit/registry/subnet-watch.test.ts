@@ -139,6 +139,7 @@ test('a lease outside the network, over ours, or with our address is refused, re
       'refused 10.9.1.0/24=192.168.3.6: lies outside the Network 10.2.0.0/16',
       'refused 10.2.4.128/25=192.168.3.7: overlaps our own 10.2.4.0/24',
       'refused 10.2.8.0/24=192.168.3.4: publishes our own address 192.168.3.4',
+      'removed 10.9.1.0/24',
     ]);
     assert.equal(host.lines.length, 3);
     await put('10.2.5.0-24', '192.168.3.4');
@@ -146,4 +147,27 @@ test('a lease outside the network, over ours, or with our address is refused, re
       'removed 10.2.5.0/24',
       'refused 10.2.5.0/24=192.168.3.4: publishes our own address 192.168.3.4',
     ]);
+  }));
+
+test('a refused lease is told as removed once, whether it was read in a list or seen to come', () =>
+  watching(async ({ host, told, put }) => {
+    await put('10.2.8.0-24', '192.168.3.4');
+    await put('10.2.8.0-24', '192.168.3.4');
+    const refused = 'refused 10.2.8.0/24=192.168.3.4: publishes our own address 192.168.3.4';
+    assert.deepEqual(await told(), [refused, refused]);
+    await put('10.2.8.0-24', '192.168.3.8');
+    assert.deepEqual(await told(), ['put 10.2.8.0/24=192.168.3.8']);
+    host.store.delete('subnets/10.2.8.0-24');
+    assert.deepEqual(await told(), ['removed 10.2.8.0/24']);
+    host.registry.disconnect(new Error('the cable is out'));
+    await put('10.2.8.0-24', '192.168.3.4');
+    host.store.compact();
+    host.registry.reconnect();
+    assert.deepEqual(
+      (await told()).filter(line => !line.startsWith('state')),
+      ['snapshot 10.2.5.0/24=192.168.3.5', refused, 'own 192.168.3.4'],
+    );
+    host.store.delete('subnets/10.2.8.0-24');
+    host.store.delete('subnets/10.2.8.0-24');
+    assert.deepEqual(await told(), ['removed 10.2.8.0/24']);
   }));
