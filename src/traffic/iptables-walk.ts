@@ -2,7 +2,14 @@
 import { tryParseIp } from '../base/ip.ts';
 import { hostPrefix, type Prefix, tryParsePrefix } from '../base/prefix.ts';
 import { type IptablesState, iptablesWords } from './iptables-save.ts';
-import type { Condition, SeenChain, SeenChains, SeenRule, SeenVerdict } from './packet-walk.ts';
+import {
+  type Condition,
+  type SeenChain,
+  type SeenChains,
+  type SeenRule,
+  type SeenVerdict,
+  undecidedTargets,
+} from './packet-walk.ts';
 
 export function iptablesSeen(state: IptablesState, table: string): SeenChains {
   const chains = new Map<string, SeenChain>();
@@ -77,6 +84,7 @@ function verdictOf(option: '-j' | '-g', target: string): SeenVerdict {
   if (target === 'ACCEPT') return { type: 'accept' };
   if (target === 'DROP' || target === 'REJECT') return { type: 'drop' };
   if (target === 'RETURN') return { type: 'return' };
+  if (undecidedTargets.has(target)) return { type: 'unknown' };
   return builtinTargets.has(target) ? { type: 'continue' } : { type: 'jump', chain: target };
 }
 

@@ -4,7 +4,14 @@ import { hostPrefix, type Prefix, tryParsePrefix } from '../base/prefix.ts';
 import type { Json } from '../lease/lease.ts';
 import { isObject, type JsonRecord, listOf, type NftListing, stringOf } from './nft-listing.ts';
 import { nftRuleText } from './nft-rule-text.ts';
-import type { Condition, SeenChain, SeenChains, SeenRule, SeenVerdict } from './packet-walk.ts';
+import {
+  type Condition,
+  type SeenChain,
+  type SeenChains,
+  type SeenRule,
+  type SeenVerdict,
+  undecidedTargets,
+} from './packet-walk.ts';
 
 /** The chains of one table. */
 export function nftSeen(listing: NftListing, family: string, table: string): SeenChains {
@@ -16,22 +23,44 @@ export function nftSeen(listing: NftListing, family: string, table: string): See
     );
     chains.set(chain.name, {
       policy: chain.policy === 'drop' ? 'drop' : chain.policy === 'accept' ? 'accept' : undefined,
-      rules: rules.map(rule => seenRule(rule.expr)),
+      rules: rules.flatMap(rule => seenRules(rule.expr)),
     });
   }
   return chains;
 }
 
-function seenRule(expr: readonly Json[]): SeenRule {
+/** A verdict map of its own makes one rule of each of its entries. */
+function seenRules(expr: readonly Json[]): SeenRule[] {
+  const text = nftRuleText(expr);
   const conditions: Condition[] = [];
-  let verdict: SeenVerdict = { type: 'continue' };
   for (const item of expr) {
     if (!isObject(item)) continue;
-    const found = verdictOf(item);
-    if (found !== undefined) verdict = found;
-    else conditions.push(...conditionsOf(item));
+    const vmap = item['vmap'];
+    if (isObject(vmap)) return entriesOf(vmap).map(entry => seenEntry(entry, vmap, conditions, text));
+    const verdict = verdictOf(item);
+    if (verdict !== undefined) return [{ conditions, verdict, text }];
+    conditions.push(...conditionsOf(item));
   }
-  return { conditions, verdict, text: nftRuleText(expr) };
+  return [{ conditions, verdict: { type: 'continue' }, text }];
+}
+
+/** Key and verdict of each; of a map that has a name neither is told. */
+function entriesOf(vmap: JsonRecord): ReadonlyArray<readonly [Json, Json]> {
+  const data = vmap['data'];
+  const entries = isObject(data) && 'set' in data ? listOf(data['set']) : [undefined];
+  return entries.map(entry => (Array.isArray(entry) ? [entry[0] ?? null, entry[1] ?? null] : [null, null]));
+}
+
+function seenEntry(
+  [key, verdict]: readonly [Json, Json],
+  vmap: JsonRecord,
+  conditions: readonly Condition[],
+  text: string,
+): SeenRule {
+  const match: Condition =
+    key === null ? { field: 'other' } : matchOf({ op: '==', left: vmap['key'] ?? null, right: key });
+  const known = isObject(verdict) ? verdictOf(verdict) : undefined;
+  return { conditions: [...conditions, match], verdict: known ?? { type: 'unknown' }, text };
 }
 
 function verdictOf(item: JsonRecord): SeenVerdict | undefined {
@@ -42,9 +71,12 @@ function verdictOf(item: JsonRecord): SeenVerdict | undefined {
     const to = item[type];
     if (isObject(to)) return { type, chain: stringOf(to['target']) };
   }
+  if ('continue' in item) return { type: 'continue' };
+  if ('queue' in item || 'synproxy' in item) return { type: 'unknown' };
   const { xt } = item as { readonly xt?: Json };
   if (!isObject(xt) || xt['type'] !== 'target') return undefined;
-  return { type: xt['name'] === 'REJECT' ? 'drop' : 'continue' };
+  if (xt['name'] === 'REJECT') return { type: 'drop' };
+  return { type: undecidedTargets.has(stringOf(xt['name'])) ? 'unknown' : 'continue' };
 }
 
 /** Statements that neither ask nor decide anything. */
