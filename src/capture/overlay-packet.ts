@@ -51,13 +51,13 @@ export class OverlayDecoder {
   }
 
   /**
-   * Undefined for what has nothing to do with the overlay. A packet that was cut is read as if zeros followed, so that
+   * None for what has nothing to do with the overlay, several for datagrams that the kernel holds in one. A packet that was cut is read as if zeros followed, so that
    * lengths are right; there is no verdict on its checksums, and no header that is not there as a whole. Payloads are
    * only valid until the next call.
    */
-  decode(packet: CapturedPacket): OverlayPacket | undefined {
+  decode(packet: CapturedPacket): readonly OverlayPacket[] {
     const frame = ethernetFrame(packet);
-    if (frame === undefined) return undefined;
+    if (frame === undefined) return [];
     const missing = packet.lengthBytes - packet.bytes.length;
     if (missing <= 0) return this.#read(walk(frame.bytes), frame.invented, bytes => bytes.length);
     const whole = this.#filledUp(frame.bytes, missing);
@@ -72,19 +72,19 @@ export class OverlayDecoder {
     all: readonly Layer[],
     invented: boolean,
     captured: (bytes: Uint8Array) => number,
-  ): OverlayPacket | undefined {
+  ): readonly OverlayPacket[] {
     const layers = invented ? all.slice(1) : all;
     const at = layers.findIndex(isIp);
     const [ip, next, payload] = layers.slice(at, at + 3);
-    if (at < 0 || ip === undefined || !isIp(ip)) return undefined;
+    if (at < 0 || ip === undefined || !isIp(ip)) return [];
     const outer = layers.slice(0, at + 1);
     if (isFragment(ip)) return this.#readFragment(outer, ip, next, captured);
     const bytes = payload?.layer === 'payload' ? payload.bytes : new Uint8Array();
     if (next?.layer === 'udp' && this.#ports.includes(next.destinationPort))
-      return { ...readTunnelled(next, bytes, captured(bytes)), outer, ip };
-    if (next?.layer !== 'icmp' || !isError(next)) return undefined;
+      return readTunnelled(next, bytes, captured(bytes)).map(one => ({ ...one, outer, ip }));
+    if (next?.layer !== 'icmp' || !isError(next)) return [];
     const about = this.#readQuoted(bytes);
-    return about === undefined ? undefined : { kind: 'refused', outer, ip, icmp: next, about };
+    return about === undefined ? [] : [{ kind: 'refused', outer, ip, icmp: next, about }];
   }
 
   /** The first has all headers; of later ones it is told that they belong to it. */
@@ -93,20 +93,21 @@ export class OverlayDecoder {
     ip: IpHeader,
     next: Layer | undefined,
     captured: (bytes: Uint8Array) => number,
-  ): OverlayPacket | undefined {
-    if (ip.protocol !== ipProtocols.udp || next?.layer !== 'payload') return undefined;
+  ): readonly OverlayPacket[] {
+    if (ip.protocol !== ipProtocols.udp || next?.layer !== 'payload') return [];
     const offsetBytes = ip.layer === 'ipv4' ? ip.fragmentOffsetBytes : (ip.fragment?.offsetBytes ?? 0);
     if (offsetBytes > 0) {
       const known = this.#fragments.has(ip);
-      return known ? { kind: 'fragment', outer, ip, offsetBytes, bytes: next.bytes.length } : undefined;
+      return known ? [{ kind: 'fragment', outer, ip, offsetBytes, bytes: next.bytes.length }] : [];
     }
-    if (next.bytes.length < 8) return undefined;
+    if (next.bytes.length < 8) return [];
     const datagram = filled(next.bytes, readU16be(next.bytes, 4));
     const { header, payload } = orUndefined(() => decodeUdp(datagram)) ?? {};
-    if (header === undefined || payload === undefined) return undefined;
-    if (!this.#ports.includes(header.destinationPort)) return undefined;
+    if (header === undefined || payload === undefined) return [];
+    if (!this.#ports.includes(header.destinationPort)) return [];
     this.#fragments.add(ip);
-    return { ...readTunnelled(header, payload, captured(next.bytes) - 8), outer, ip };
+    const tunnelled = readTunnelled(header, payload, captured(next.bytes) - 8);
+    return tunnelled.map(one => ({ ...one, outer, ip }));
   }
 
   #readQuoted(bytes: Uint8Array): Refused['about'] | undefined {

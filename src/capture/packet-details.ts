@@ -36,11 +36,15 @@ function contentBlocks(overlay: OverlayPacket): string[] {
     case 'refused':
       return block('about', layerLines([overlay.about.ip, overlay.about.udp]));
     case 'tunnelled': {
-      const { vxlan, inner, more } = overlay;
+      const { vxlan, inner, part, more } = overlay;
+      const { number, of } = part;
       return [
         ...(vxlan === undefined ? [] : block('vxlan', [describePacket([vxlan]).replace(/^vxlan /, '')])),
         ...block('inner', layerLines(inner)),
-        ...(more === 0 ? [] : block('', [`and ${more} more packets, which the kernel cuts apart later`])),
+        ...(of === 1
+          ? []
+          : block('', [`packet ${number} of ${of} in one, which the kernel cuts apart later`])),
+        ...(more === 0 ? [] : block('', [`and ${more} more, of which nothing was captured`])),
       ];
     }
   }

@@ -18,6 +18,7 @@ export class PacketView {
   readonly #options: PacketViewOptions;
   readonly #decoder: OverlayDecoder;
   #shown = 0;
+  #taken = 0;
   #leftOut = 0;
 
   constructor(options: PacketViewOptions) {
@@ -25,25 +26,36 @@ export class PacketView {
     this.#decoder = new OverlayDecoder(options.ports);
   }
 
+  /** Packets of the overlay. */
   get shown(): number {
     return this.#shown;
   }
 
-  /** Packets that are none of an overlay, or not chosen. */
+  /** Captured packets that hold those: fewer where the kernel had several datagrams in one. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Captured packets that are none of an overlay, or not chosen. */
   get leftOut(): number {
     return this.#leftOut;
   }
 
   take(packet: CapturedPacket): 'more' | 'enough' {
     const { choice, count, writer, show } = this.#options;
-    const overlay = this.#decoder.decode(packet);
-    if (overlay === undefined || !isChosen(overlay, choice)) {
+    const chosen = this.#decoder.decode(packet).filter(overlay => isChosen(overlay, choice));
+    if (chosen.length === 0) {
       this.#leftOut++;
       return 'more';
     }
+    // As it was captured: whoever reads it back sees what was seen here.
     writer?.packet(packet);
-    show(packet, overlay);
-    this.#shown++;
-    return this.#shown === count ? 'enough' : 'more';
+    this.#taken++;
+    for (const overlay of chosen) {
+      show(packet, overlay);
+      this.#shown++;
+      if (this.#shown === count) return 'enough';
+    }
+    return 'more';
   }
 }

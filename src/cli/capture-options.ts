@@ -2,6 +2,7 @@ import path from 'node:path';
 import { WeftError } from '../base/errors.ts';
 import { tryParseIp } from '../base/ip.ts';
 import { hostPrefix, type Prefix, tryParsePrefix } from '../base/prefix.ts';
+import type { CapturePlan } from '../capture/capture-plan.ts';
 import { parseGoInt } from './flag-value.ts';
 import type { FlagTable, FlagValues } from './go-flags.ts';
 
@@ -35,7 +36,7 @@ export const captureFlags = {
     kind: 'int',
     default: 0,
     placeholder: 'BYTES',
-    help: 'keep so much of each packet, 64 to 65536; 0 is all with -w, and else enough for its headers',
+    help: 'keep so much of each packet, 64 to 65536; 0 is all with -w and of the udp backend, and else enough for its headers',
   },
   v: { kind: 'bool', default: false, help: 'several lines for each packet: every header' },
   q: { kind: 'bool', default: false, help: 'print no packets, only what there is to say at the end' },
@@ -52,7 +53,8 @@ export interface CaptureOptions {
   readonly writeTo: string;
   /** Empty: capture live. */
   readonly readFrom: string;
-  readonly snapBytes: number;
+  /** Undefined: as much as it takes to show each packet, see {@link leastSnapBytes}. */
+  readonly snapBytes: number | undefined;
   readonly verbose: boolean;
   readonly quiet: boolean;
 }
@@ -81,8 +83,17 @@ export function captureOptionsOf(values: FlagValues<typeof captureFlags>): Captu
   };
 }
 
-function snapOf({ s, w }: FlagValues<typeof captureFlags>): number {
-  if (s === 0) return w === '' ? headersBytes : wholeBytes;
+/**
+ * What is kept of each captured packet where no file is written: the headers, or, where a datagram may hold several
+ * packets, all of it.
+ */
+export function leastSnapBytes({ points }: CapturePlan): number {
+  const several = points.some(({ carriers }) => carriers.some(({ vnis }) => vnis.length === 0));
+  return several ? wholeBytes : headersBytes;
+}
+
+function snapOf({ s, w }: FlagValues<typeof captureFlags>): number | undefined {
+  if (s === 0) return w === '' ? undefined : wholeBytes;
   return numberIn('-s', String(s), 64, wholeBytes);
 }
 

@@ -10,7 +10,7 @@ import { type ByteSink, CaptureWriter, openCaptureFile } from '../../capture/cap
 import { PacketView } from '../../capture/packet-view.ts';
 import { parseSubnetEnv } from '../../lease/subnet-env.ts';
 import type { CapturedPacket, CaptureInterface } from '../../wire/pcap-record.ts';
-import { type CaptureOptions, captureFlags, captureOptionsOf } from '../capture-options.ts';
+import { type CaptureOptions, captureFlags, captureOptionsOf, leastSnapBytes } from '../capture-options.ts';
 import { CaptureOutput } from '../capture-output.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { parseFlags } from '../go-flags.ts';
@@ -68,7 +68,7 @@ async function captureHere(options: CaptureOptions, signal: AbortSignal): Promis
   const ports = plan.points.flatMap(({ carriers }) => carriers.map(({ port }) => port));
   await withView({ ...options, ports, vnis: [], peer: undefined }, async (view, writer) => {
     const statistics = await captureLive(plan, {
-      snapBytes: options.snapBytes,
+      snapBytes: options.snapBytes ?? leastSnapBytes(plan),
       signal,
       onStart: () => say(startText(plan)),
       onPacket: packet => view.take(packet),
@@ -105,7 +105,8 @@ async function readBack(options: CaptureOptions, signal: AbortSignal): Promise<v
     signal.addEventListener('abort', () => source.destroy(), { once: true });
     const { packets, dropped, leftBytes } = await readStored({ source, name, signal, onPacket });
     return () => {
-      say(`${view.shown} of ${counted(packets)} in ${name}`);
+      const inside = view.shown === view.taken ? '' : `, which hold ${counted(view.shown)} of the overlay`;
+      say(`${view.taken} of ${counted(packets)} in ${name}${inside}`);
       if (dropped > 0) say(`the kernel had no room for ${counted(dropped)} more when this was captured`);
       if (leftBytes > 0) reportWarning(`${name} ends in the middle of a packet: it was cut short`);
       if (view.shown === 0 && packets > 0 && !signal.aborted)
