@@ -11,6 +11,10 @@ export const traceEnvironmentFlags = {
     ...runFlags['subnet-file'],
     help: "file with this host's subnet, as the daemon has written it",
   },
+  'peer-port': {
+    ...runFlags['peer-port'],
+    help: 'TCP port at which the daemon of the other host is asked for its half; 0 is not to ask',
+  },
 } as const satisfies FlagTable;
 
 export const traceFlags = {
@@ -23,7 +27,7 @@ export const traceFlags = {
   live: {
     kind: 'bool',
     default: false,
-    help: 'send one echo request from this host, and say on which of its devices it was seen; needs CAP_NET_RAW',
+    help: 'send one echo request from this host, and say on which devices of both hosts it was seen; needs CAP_NET_RAW',
   },
   svg: {
     kind: 'string',

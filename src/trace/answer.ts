@@ -5,7 +5,7 @@ import type { Flow } from '../state/lookup.ts';
 import { passFirewall } from './firewall-hops.ts';
 import type { Carriage } from './hop.ts';
 import { meetContainer } from './link-hops.ts';
-import { linkRoute } from './route-cause.ts';
+import { linkRoute } from './link-route.ts';
 import { routePacket } from './route-hops.ts';
 import type { Start } from './start.ts';
 import { arriveThere } from './there-hops.ts';
@@ -41,7 +41,7 @@ export function meetPeer(
       kind: 'route',
       verdict: 'broken',
       cause,
-      remedy: linkRoute(walk, source, start.dev),
+      remedy: linkRoute(walk.view, source, start.dev),
     });
     return { carriage };
   }

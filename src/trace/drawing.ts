@@ -1,5 +1,14 @@
 /** A trace as text: the packet's way down this host and up the other, and back. */
-import { culpritOf, type Frame, type Hop, type HopKind, type HopVerdict, type Trace } from './hop.ts';
+import type { IpAddress } from '../base/ip.ts';
+import {
+  culpritOf,
+  type Frame,
+  type Hop,
+  type HopKind,
+  type HopVerdict,
+  type Remedy,
+  type Trace,
+} from './hop.ts';
 
 /** How text is set off; each gives its text back unchanged where no colours are wanted. */
 export interface DrawingPaint {
@@ -22,20 +31,22 @@ export function drawTrace(trace: Trace, { width, paint }: DrawingOptions): strin
   }
   lines.push(
     '└'.padEnd(width, '─'),
-    ...legend(trace.hops).map(paint.quiet),
+    ...legend(trace, width).map(paint.quiet),
     '',
     ...drawVerdict(trace, width, paint),
   );
   return lines.join('\n');
 }
 
-function legend(hops: readonly Hop[]): string[] {
+function legend({ hops, there }: Trace, width: number): string[] {
   const has = (verdict: HopVerdict): boolean => hops.some(hop => hop.verdict === verdict);
   const words = [
     has('told') ? `${marks.told} by the registry` : '',
     has('unknown') ? `${marks.unknown} cannot be seen from here` : '',
   ].filter(word => word !== '');
-  return words.length === 0 ? [] : [`  ${words.join('   ')}`];
+  const marked = words.length === 0 ? [] : [`  ${words.join('   ')}`];
+  if (there === undefined || there.answered) return marked;
+  return [...marked, ...foldIndented(`the other host was not heard: ${there.why}`, width)];
 }
 
 export function titleOf({ source, destination, carriage, peer }: Trace): string {
@@ -71,9 +82,13 @@ export function legsOf(hops: readonly Hop[]): LegOfHops[] {
   return legs;
 }
 
-export function legTitle({ peer }: Trace, { host, direction }: LegOfHops): string {
-  const where = host === 'here' ? 'this host' : `${peer ?? 'the other host'}, as the registry has it`;
+function legTitle(trace: Trace, { host, direction }: LegOfHops): string {
+  const where = host === 'here' ? 'this host' : thereTitle(trace);
   return direction === 'out' ? where : `the way back: ${where}`;
+}
+
+export function thereTitle({ peer = 'the other host' as IpAddress, there }: Trace): string {
+  return there?.answered === true ? `${peer}, as its daemon sees it` : `${peer}, as the registry has it`;
 }
 
 function drawLeg(trace: Trace, leg: LegOfHops, width: number, paint: DrawingPaint): string[] {
@@ -81,7 +96,8 @@ function drawLeg(trace: Trace, leg: LegOfHops, width: number, paint: DrawingPain
   const lines = [paint.heading(title.padEnd(width, '─'))];
   for (const [index, hop] of leg.hops.entries()) {
     const before = leg.hops[index - 1]?.packet ?? 'inner';
-    if (hop.packet !== before) lines.push(paint.heading('├ around it, the outer packet '.padEnd(width, '╌')));
+    const words = hop.packet === 'outer' ? 'around it, the outer packet' : 'out of it, the packet itself';
+    if (hop.packet !== before) lines.push(paint.heading(`├ ${words} `.padEnd(width, '╌')));
     lines.push(...drawHop(hop, width, paint));
   }
   return lines;
@@ -151,21 +167,31 @@ function frameLines({ layers, addedBytes, innerMtuBytes, underlayMtuBytes }: Fra
   ];
 }
 
-function drawVerdict({ hops, verdict, destination }: Trace, width: number, paint: DrawingPaint): string[] {
+function drawVerdict(trace: Trace, width: number, paint: DrawingPaint): string[] {
+  const remedy = culpritOf(trace.hops)?.remedy;
+  const mood = trace.verdict === 'passes' ? paint.good : paint.bad;
+  const lines = fold(verdictText(trace), width, 2).map(mood);
+  if (remedy === undefined) return lines;
+  const { commands, text } = remedy;
+  if (text !== '' || commands.length > 0) lines.push(...fold(remedyHead(remedy), width, 4));
+  return [...lines, ...commands.flatMap(one => commandLines(one, width))];
+}
+
+/** What became of the packet, in one sentence. */
+export function verdictText({ hops, verdict, destination, peer, there }: Trace): string {
   const culprit = culpritOf(hops);
   if (culprit === undefined) {
     const unseen = hops.some(hop => hop.verdict === 'told' || hop.verdict === 'unknown');
-    const tail = unseen ? ', as far as can be seen from here' : '';
-    return fold(`nothing is wrong on the way to ${destination}${tail}`, width, 2).map(paint.good);
+    const seers = there?.answered === true ? 'both hosts see' : 'can be seen from here';
+    return `nothing is wrong on the way to ${destination}${unseen ? `, as far as ${seers}` : ''}`;
   }
-  const { cause = '', kind, remedy } = culprit;
-  const word = verdict === 'broken' ? 'broken' : 'doubtful';
-  const lines = fold(`${word} at the ${kindNames[kind]}: ${cause}`, width, 2).map(paint.bad);
-  if (remedy === undefined) return lines;
-  const { commands, text } = remedy;
-  if (text !== '') lines.push(...fold(`what to do: ${text}`, width, 4));
-  else if (commands.length > 0) lines.push('what to do:');
-  return [...lines, ...commands.flatMap(one => commandLines(one, width))];
+  const where = culprit.host === 'there' ? ` of ${peer}` : '';
+  return `${verdict} at the ${kindNames[culprit.kind]}${where}: ${culprit.cause ?? ''}`;
+}
+
+export function remedyHead({ text, on }: Remedy): string {
+  const where = on === undefined ? '' : ` on ${on}`;
+  return `what to do${where}:${text === '' ? '' : ` ${text}`}`;
 }
 
 /** As a shell takes it: a line that is too long goes on after a backslash. */
@@ -174,6 +200,11 @@ function commandLines(text: string, width: number): string[] {
   return fold(text, width - 6, 2).map(
     (line, index, all) => `  ${line}${index === all.length - 1 ? '' : ' \\'}`,
   );
+}
+
+/** As {@link fold}, two columns in and further lines two more. */
+export function foldIndented(text: string, width: number): string[] {
+  return fold(text, width - 2, 2).map(line => `  ${line}`);
 }
 
 /** Between words; words longer than the line stay whole. */

@@ -3,6 +3,7 @@ import type { IpAddress } from '../base/ip.ts';
 import { hostPrefix } from '../base/prefix.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import { iptablesSeen } from '../traffic/iptables-walk.ts';
+import { rulesFor } from '../traffic/known-packet.ts';
 import { nftSeen } from '../traffic/nft-walk.ts';
 import {
   type Condition,
@@ -11,6 +12,7 @@ import {
   type SeenChain,
   type SeenChains,
   type SeenRule,
+  wayThrough,
 } from '../traffic/packet-walk.ts';
 import { command, type Entry, type HopVerdict } from './hop.ts';
 import { type Leg, meet, type Walk } from './walk.ts';
@@ -21,13 +23,15 @@ export interface FirewallQuestion {
   /** Undefined: sent, or received, by this host itself. */
   readonly inDevice: LinkName | undefined;
   readonly outDevice: LinkName | undefined;
+  /** Of the tunnel's own packets; undefined for those inside, of which nothing but the addresses counts. */
+  readonly udpPort?: number | undefined;
 }
 
 export function passFirewall(walk: Walk, leg: Leg, question: FirewallQuestion): boolean {
   const { unread } = walk.view.firewall;
   if (unread !== undefined)
     return meet(walk, leg, { kind: 'firewall', verdict: 'unknown', text: `it could not be read: ${unread}` });
-  const places = placesOf(walk, hooksOf(question));
+  const places = placesOf(walk, hooksOf(question)).map(place => knowing(place, question));
   if (places.length === 0)
     return meet(walk, leg, { kind: 'firewall', verdict: 'passes', text: 'no rules on its way' });
   const flow = flowOf(question);
@@ -116,6 +120,12 @@ function placesOf({ view: { firewall }, family }: Walk, hooks: readonly Hook[]):
   return [...iptables, ...nft].filter(isInForce);
 }
 
+/** Rules for other protocols and ports do not count for a packet whose port is known. */
+function knowing(place: Place, { udpPort }: FirewallQuestion): Place {
+  if (udpPort === undefined) return place;
+  return { ...place, chains: rulesFor(place.chains, { protocol: 'udp', destinationPort: udpPort }) };
+}
+
 /** A table that was used once has empty chains for ever. */
 function isInForce({ chains, base }: Place): boolean {
   const chain = chains.get(base);
@@ -131,17 +141,12 @@ function flowOf({ source, destination, inDevice, outDevice }: FirewallQuestion):
   };
 }
 
-/** Sure only when it is dropped whether or not the rules with conditions that are not judged take it. */
+/** A drop with a condition of its own that is not judged is no reason to doubt: every host has such rules. */
 function judge({ chains, base }: Place, flow: Flow): { readonly verdict: HopVerdict; readonly rule: string } {
-  const rule = dropOnTheWay(chains, base, flow);
-  if (rule === undefined) return { verdict: 'passes', rule: '' };
-  const lenient = dropOnTheWay(mapRules(chains, leniently), base, flow);
-  return { verdict: lenient === undefined ? 'unknown' : 'broken', rule };
-}
-
-function leniently(rule: SeenRule): SeenRule {
-  if (rule.verdict.type !== 'accept') return rule;
-  return { ...rule, conditions: rule.conditions.filter(({ field }) => field !== 'other') };
+  const way = wayThrough(chains, base, flow);
+  if (way.type === 'passes' || (way.type === 'depends' && way.conditional))
+    return { verdict: 'passes', rule: '' };
+  return { verdict: way.type === 'drops' ? 'broken' : 'unknown', rule: way.rule };
 }
 
 /** The walk takes every packet for the first of a connection; an answer is of one that is there. */
@@ -184,18 +189,27 @@ function remedyFor(
   rule: string,
   question: FirewallQuestion,
 ): ReturnType<typeof command> {
-  const { source, destination } = question;
-  if (program === 'nft')
+  const { source, destination, udpPort } = question;
+  if (program === 'nft') {
+    const [ip, port] = [
+      source.includes(':') ? 'ip6' : 'ip',
+      udpPort === undefined ? '' : ` udp dport ${udpPort}`,
+    ];
     return command(
-      'delete that rule, or accept the overlay before it in the same chain: nft -a list ruleset',
+      'or delete that rule, and mend the file that the ruleset is loaded from',
+      `nft insert rule ${table} ${base} ${ip} saddr ${source} ${ip} daddr ${destination}${port} accept`,
     );
+  }
   const name = source.includes(':') ? 'ip6tables' : 'iptables';
+  const port = udpPort === undefined ? '' : ` -p udp --dport ${udpPort}`;
   const accept = (from: IpAddress, to: IpAddress): string =>
-    `${name} -w -t ${table} -I ${base} -s ${from} -d ${to} -j ACCEPT`;
+    `${name} -w -t ${table} -I ${base} -s ${from} -d ${to}${port} -j ACCEPT`;
   const isPolicy = !rule.startsWith('-A');
   return command(
     isPolicy
-      ? '`weft run` accepts the whole network, unless told not to'
+      ? base === 'FORWARD'
+        ? '`weft run` accepts the whole network, unless told not to'
+        : 'its policy is to drop: what shall come in must be accepted'
       : 'accept it before the rule that drops it',
     accept(source, destination),
     ...(base === 'FORWARD' ? [accept(destination, source)] : []),

@@ -13,7 +13,12 @@ export interface Trace {
   readonly peer: IpAddress | undefined;
   readonly verdict: TraceVerdict;
   readonly hops: readonly Hop[];
+  /** The half on the other host; undefined: nobody has been asked about it. */
+  readonly there?: There | undefined;
 }
+
+/** Whether the other host's daemon has told of its half, or the registry, and then why. */
+export type There = { readonly answered: true } | { readonly answered: false; readonly why: string };
 
 /** How the packet gets to the other host; `local`: it does not leave this one; `none`: it does not get away at all. */
 export type Carriage = 'vxlan' | 'direct' | 'udp' | 'extension' | 'local' | 'outside' | 'none';
@@ -44,25 +49,30 @@ export interface Hop {
  * `passes`: the kernel's own entry was seen. `told`: the registry says so. `unknown`: it cannot be known from here.
  * `doubtful`: some packets do not get on, or not as they should. `broken`: none does.
  */
-export type HopVerdict = 'passes' | 'told' | 'unknown' | 'doubtful' | 'broken';
+export const hopVerdicts = ['passes', 'told', 'unknown', 'doubtful', 'broken'] as const;
 
-export type HopKind =
-  | 'lease'
-  | 'container'
-  | 'port'
-  | 'bridge'
-  | 'forwarding'
-  | 'rule'
-  | 'route'
-  | 'firewall'
-  | 'masquerade'
-  | 'device'
-  | 'neighbour'
-  | 'fdb'
-  | 'daemon'
-  | 'headers'
-  | 'host'
-  | 'address';
+export type HopVerdict = (typeof hopVerdicts)[number];
+
+export const hopKinds = [
+  'lease',
+  'container',
+  'port',
+  'bridge',
+  'forwarding',
+  'rule',
+  'route',
+  'firewall',
+  'masquerade',
+  'device',
+  'neighbour',
+  'fdb',
+  'daemon',
+  'headers',
+  'host',
+  'address',
+] as const;
+
+export type HopKind = (typeof hopKinds)[number];
 
 export interface Entry {
   /** The command that lists it: `ip route`, `bridge fdb`. */
@@ -75,6 +85,8 @@ export interface Remedy {
   readonly commands: readonly string[];
   /** What else there is to say or to do; '' for nothing. */
   readonly text: string;
+  /** Underlay address of the host where to do it; undefined: this host. */
+  readonly on?: IpAddress | undefined;
 }
 
 /** What is on the wire, outermost header first. */

@@ -7,29 +7,29 @@ import type { Lease } from '../lease/lease.ts';
 import { rangeOf } from '../lease/network-config.ts';
 import { command } from './hop.ts';
 import { leaseOf } from './view.ts';
-import { meet, outHere, type Walk } from './walk.ts';
+import { type Leg, meet, type Walk } from './walk.ts';
 
 /** Adds no hop for a destination outside the overlay. */
-export function meetLease(walk: Walk): boolean {
+export function meetLease(walk: Walk, leg: Leg): boolean {
   const { network, destination, family, wish } = walk;
   const own = network.subnet && subnetOf(network.subnet, family);
   const lease = leaseOf(network, destination);
   if (own !== undefined && prefixContains(own, destination))
-    return meet(walk, outHere, { kind: 'lease', verdict: 'told', text: `${own} is this host's own` });
+    return meet(walk, leg, { kind: 'lease', verdict: 'told', text: `${own} is this host's own` });
   if (lease !== undefined) {
     const text = leaseText(lease, family, network.config?.backend.type ?? '');
     if (wish?.refusal === undefined)
-      return meet(walk, outHere, { kind: 'lease', verdict: 'told', text: text + unplanned(walk) });
+      return meet(walk, leg, { kind: 'lease', verdict: 'told', text: text + unplanned(walk) });
     const cause = `this host leaves the lease out: it ${wish.refusal}`;
     const remedy = command('let both hosts use the same network config and backend');
-    return meet(walk, outHere, { kind: 'lease', verdict: 'broken', text, cause, remedy });
+    return meet(walk, leg, { kind: 'lease', verdict: 'broken', text, cause, remedy });
   }
   if (!network.networks.some(one => prefixContains(one, destination))) return true;
   if (network.unread !== undefined) {
     const text = `whose ${destination} is, and what should lead there, is not known: ${network.unread}`;
-    return meet(walk, outHere, { kind: 'lease', verdict: 'unknown', text });
+    return meet(walk, leg, { kind: 'lease', verdict: 'unknown', text });
   }
-  return meet(walk, outHere, {
+  return meet(walk, leg, {
     kind: 'lease',
     verdict: 'broken',
     cause: `nobody leases ${missingSubnet(walk)}`,

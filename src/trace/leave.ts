@@ -5,16 +5,14 @@ import { prefixContains } from '../base/prefix.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import type { RouteType } from '../wire/route.ts';
 import { meetPeer } from './answer.ts';
+import { isTunnel, type NextMachine, nextMachine, ontoLink, throughTunnel } from './carry.ts';
 import { passFirewall } from './firewall-hops.ts';
-import { meetHeaders } from './headers.ts';
 import type { Carriage } from './hop.ts';
-import { passDevice, passToContainer, resolve } from './link-hops.ts';
+import { passToContainer } from './link-hops.ts';
 import type { Routed } from './route-hops.ts';
 import { checkSource, masquerade } from './source-hops.ts';
 import type { Start } from './start.ts';
-import { passTunnel } from './udp-hops.ts';
-import { leaseOf, linkOf, neighbourOf, ownerOf, type ViewLink } from './view.ts';
-import { passVxlan, type VxlanLink } from './vxlan-hops.ts';
+import { leaseOf, linkOf, ownerOf, type ViewLink } from './view.ts';
 import { type Followed, meet, outHere, type Walk } from './walk.ts';
 
 /** By the kind of device that the route leads to. */
@@ -30,13 +28,13 @@ export function leave(
   if (end !== undefined) return end;
   if (!filter(walk, source, inDevice, way.dev)) return {};
   const link = linkOf(view, way.dev);
-  const isTunnel = link?.kind.kind === 'vxlan' || (link?.kind.kind === 'tun' && link.kind.mode === 'tun');
-  if (isTunnel) return leaveByTunnel(walk, start, link, way.gateway ?? destination, source);
+  if (link !== undefined && isTunnel(link))
+    return leaveByTunnel(walk, start, link, way.gateway ?? destination, source);
   if (way.gateway === undefined && isHere(walk, link)) {
     passToContainer(walk, outHere, way.dev, destination);
     return { carriage: 'local' };
   }
-  return leaveAsIs(walk, start, routedNext(way.gateway, destination), way.dev, source);
+  return leaveAsIs(walk, start, nextMachine(way.gateway, destination), way.dev, source);
 }
 
 /** For routes that lead nowhere else; undefined for all others. */
@@ -73,30 +71,19 @@ function leaveByTunnel(
   const passed =
     checkSource(walk, start, source) &&
     masquerade(walk, source, inDevice, link.name) &&
-    (carriage === 'vxlan'
-      ? passVxlan(walk, outHere, link as VxlanLink, next, packet)
-      : passTunnel(walk, outHere, link, packet));
+    throughTunnel(walk, outHere, link, next, packet);
   return passed ? meetPeer(walk, start, carriage, source, link.name) : { carriage };
-}
-
-function routedNext(
-  gateway: IpAddress | undefined,
-  destination: IpAddress,
-): { next: IpAddress; whose: string } {
-  return gateway === undefined
-    ? { next: destination, whose: `the machine ${destination}` }
-    : { next: gateway, whose: `the gateway ${gateway}` };
 }
 
 /** To a host on the link, or to the outside. */
 function leaveAsIs(
   walk: Walk,
   start: Start,
-  { next, whose }: { readonly next: IpAddress; readonly whose: string },
+  machine: NextMachine,
   dev: LinkName,
   source: IpAddress | undefined,
 ): Followed {
-  const { view, destination, network } = walk;
+  const { destination, network } = walk;
   const isOverlay = leaseOf(network, destination) !== undefined;
   const carriage: Carriage = !isOverlay
     ? 'outside'
@@ -106,15 +93,7 @@ function leaveAsIs(
   const inDevice = start.type === 'container' ? start.dev : undefined;
   const passed =
     masquerade(walk, source, inDevice, dev) &&
-    passDevice(walk, outHere, dev) &&
-    resolve(walk, outHere, dev, next, whose) &&
-    meetHeaders(walk, outHere, {
-      packet: { from: source, to: destination },
-      macs: { from: linkOf(view, dev)?.mac, to: neighbourOf(view, dev, next)?.lladdr },
-      added: [],
-      inner: inDevice ?? dev,
-      underlay: dev,
-    });
+    ontoLink(walk, outHere, machine, { dev, inDevice, packet: { source, destination } });
   if (!passed || !isOverlay) return { carriage };
   return meetPeer(walk, start, carriage, source, dev);
 }

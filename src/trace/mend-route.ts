@@ -20,11 +20,12 @@ export function mendRoute(
   flow: Flow,
   wanted: Route<LinkName> | undefined,
 ): Remedy {
-  if (wish === undefined || wanted === undefined) {
+  if (wanted === undefined) {
     const unread = network.unread === undefined ? '' : ': the registry, which knows it, could not be read';
     return command(`give the host a route to it${unread}`);
   }
-  const missing = missingCommands(view, wish, wanted);
+  const isPlanned = wish !== undefined && wanted === wish.route;
+  const missing = isPlanned ? missingCommands(view, wish, wanted) : ownCommands(view, wanted);
   return command('', ...missing, ...obstacles(view.tables, flow, wanted));
 }
 
@@ -39,6 +40,14 @@ function missingCommands(view: KernelView, wish: Wish, wanted: Route<LinkName>):
     ];
   const types: ObjectType[] = ['address', 'fdb', 'neighbour', 'route'];
   return plannedCommands(wish, view, device?.up === true ? types : ['link', ...types]);
+}
+
+/** For a route that no plan makes: that of a bridge, which came with the bridge's address. */
+function ownCommands({ tables }: KernelView, wanted: Route<LinkName>): string[] {
+  const isThere = tables.routes.some(
+    ({ dst, dev, table }) => dst === wanted.dst && dev === wanted.dev && table === mainTable,
+  );
+  return isThere ? [] : [routeCommand('add', wanted)];
 }
 
 /** What still takes the packet when the planned route is there, one after the other. */

@@ -8,7 +8,7 @@
  *                 ▼  headers         │
  *     ┌ the host there ────────┬────────────┐
  */
-import { kindNames, legsOf, titleOf } from './drawing.ts';
+import { legsOf, remedyHead, thereTitle, titleOf, verdictText } from './drawing.ts';
 import { culpritOf, type Frame, type Hop, type Trace } from './hop.ts';
 import { colours, escaped, lineHeight, type Piece, rowsOf, text, wrapText } from './picture-parts.ts';
 
@@ -39,7 +39,7 @@ export function pictureOf(trace: Trace): string {
   pieces.push(wire.svg);
   y += wire.height;
   if (there[0].length > 0) {
-    const box = hostBox(`${trace.peer ?? 'the other host'}, as the registry has it`, ...there, y, true);
+    const box = hostBox(thereTitle(trace), ...there, y, trace.there?.answered !== true);
     pieces.push(box.svg);
     y += box.height;
   }
@@ -54,22 +54,12 @@ export function pictureOf(trace: Trace): string {
   ].join('\n');
 }
 
-function verdictPiece({ hops, verdict, destination }: Trace, y: number): Piece {
-  const culprit = culpritOf(hops);
+function verdictPiece(trace: Trace, y: number): Piece {
+  const { verdict } = trace;
   const inner = width - 2 * margin - 24;
-  const words =
-    culprit === undefined
-      ? `nothing is wrong on the way to ${destination}, as far as can be seen from here`
-      : `${verdict} at the ${kindNames[culprit.kind]}: ${culprit.cause}`;
-  const remedy = culprit?.remedy;
-  const advice =
-    remedy === undefined
-      ? []
-      : [
-          remedy.text === '' ? 'what to do:' : `what to do: ${remedy.text}`,
-          ...remedy.commands.map(one => `  ${one}`),
-        ];
-  const sentence = wrapText(words, inner);
+  const remedy = culpritOf(trace.hops)?.remedy;
+  const advice = remedy === undefined ? [] : [remedyHead(remedy), ...remedy.commands.map(one => `  ${one}`)];
+  const sentence = wrapText(verdictText(trace), inner);
   const lines = [...sentence, ...advice.flatMap(line => wrapText(line, inner))];
   const height = lines.length * lineHeight + 14;
   const colour = verdict === 'passes' ? colours.good : verdict === 'broken' ? colours.bad : colours.doubt;

@@ -1,9 +1,6 @@
 /** Why a packet does not take the route that it should, in words, and what to do. */
-import { familyOf, type IpAddress } from '../base/ip.ts';
-import { prefixContains, prefixOf } from '../base/prefix.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import type { Decision, Flow, Way } from '../state/lookup.ts';
-import { routeCommand } from '../wire/iproute2.ts';
 import { mainTable, type Route } from '../wire/route.ts';
 import { tableText } from '../wire/rule-text.ts';
 import { command, type Remedy } from './hop.ts';
@@ -80,19 +77,4 @@ function lack({ view }: Walk, { dst, dev = '' }: Route<LinkName>): string | unde
 
 export function wayText({ dev, gateway }: Way): string {
   return gateway === undefined ? `onto ${dev}` : `to ${gateway} on ${dev}`;
-}
-
-/** What makes a link's own route is the address on it. */
-export function linkRoute({ view }: Walk, destination: IpAddress, dev: LinkName): Remedy {
-  const own = view.addresses.find(
-    address =>
-      address.dev === dev && prefixContains(prefixOf(address.local, address.prefixLength), destination),
-  );
-  if (own === undefined)
-    return command(`give ${dev} a route to it: ip route add ${destination} via GATEWAY dev ${dev}`);
-  const { local, prefixLength } = own;
-  const made: Route<LinkName> = { dst: prefixOf(local, prefixLength), dev, protocol: 'kernel' };
-  const route: Route<LinkName> =
-    familyOf(local) === 4 ? { ...made, scope: 'link', preferredSource: local } : { ...made, metric: 256 };
-  return command('', routeCommand('add', route));
 }

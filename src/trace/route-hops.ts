@@ -12,8 +12,9 @@ import { mainTable, type Route } from '../wire/route.ts';
 import { ruleText } from '../wire/rule-text.ts';
 import { routeEntry, ruleEntry } from './entry-text.ts';
 import { command } from './hop.ts';
+import { linkRoute } from './link-route.ts';
 import { mendRoute } from './mend-route.ts';
-import { linkRoute, misled, refusal, wayText, wrongSource } from './route-cause.ts';
+import { misled, refusal, wayText, wrongSource } from './route-cause.ts';
 import { flowKey } from './view.ts';
 import { type Leg, meet, type Walk } from './walk.ts';
 
@@ -117,7 +118,7 @@ function judge(
       kind: 'route',
       verdict: 'doubtful',
       cause: text,
-      remedy: linkRoute(walk, flow.destination, way.dev),
+      remedy: linkRoute(walk.view, flow.destination, way.dev),
     });
   }
   const ways = model.type === 'route' ? model.ways.length : 1;

@@ -9,7 +9,7 @@ import { command } from './hop.ts';
 import { passDevice, passPort } from './link-hops.ts';
 import { wayText } from './route-cause.ts';
 import { addressesOn, type KernelView, linkOf, neighbourOf } from './view.ts';
-import { meet, outHere, type Walk } from './walk.ts';
+import { type Leg, meet, outHere, type Walk } from './walk.ts';
 
 export type Start =
   | { readonly type: 'host'; readonly source: IpAddress | undefined }
@@ -39,7 +39,7 @@ export function startOf({ view, family }: Walk, from: IpAddress | undefined): St
 }
 
 /** The device on whose link the address is, by its neighbour entry or by its prefix: a missing route shall be found, later. */
-function deviceBehind(view: KernelView, from: IpAddress): LinkName | undefined {
+export function deviceBehind(view: KernelView, from: IpAddress): LinkName | undefined {
   const isLink = (dev: LinkName): boolean => {
     const kind = linkOf(view, dev)?.kind.kind;
     return kind !== undefined && kind !== 'vxlan' && kind !== 'tun';
@@ -82,7 +82,7 @@ export function isBridged(
 }
 
 /** Only what comes in is forwarded, or not, by the setting of the device that it comes in by. */
-export function passForwarding(walk: Walk, iif: LinkName): boolean {
+export function passForwarding(walk: Walk, leg: Leg, iif: LinkName): boolean {
   const { view, family } = walk;
   const all = family === 4 ? 'net/ipv4/ip_forward' : 'net/ipv6/conf/all/forwarding';
   const own = family === 4 ? `net/ipv4/conf/${iif}/forwarding` : all;
@@ -90,8 +90,8 @@ export function passForwarding(walk: Walk, iif: LinkName): boolean {
   const isOn = value !== undefined && value !== '0';
   const key = view.settings.get(all) === '1' && !isOn ? own : all;
   const entries = [settingEntry(key, isOn ? view.settings.get(all) : value)];
-  if (isOn) return meet(walk, outHere, { kind: 'forwarding', verdict: 'passes', entries });
+  if (isOn) return meet(walk, leg, { kind: 'forwarding', verdict: 'passes', entries });
   const cause = `this host forwards no IPv${family} packets that come in by ${iif}`;
   const remedy = command('with a line in /etc/sysctl.d, too, to make it last', `sysctl -w ${key}=1`);
-  return meet(walk, outHere, { kind: 'forwarding', verdict: 'broken', entries, cause, remedy });
+  return meet(walk, leg, { kind: 'forwarding', verdict: 'broken', entries, cause, remedy });
 }

@@ -63,11 +63,11 @@ export function traceFlow(view: KernelView, network: NetworkView, { destination,
 }
 
 function follow(walk: Walk, start: Start): Followed {
-  if (!meetLease(walk)) return {};
+  if (!meetLease(walk, outHere)) return {};
   if (start.type === 'container') {
     if (!leaveContainer(walk, start)) return {};
     if (isBridged(walk, start)) return bridged(walk, start);
-    if (!passForwarding(walk, start.dev)) return {};
+    if (!passForwarding(walk, outHere, start.dev)) return {};
   }
   const iif = start.type === 'container' ? start.dev : undefined;
   const { family, destination } = walk;

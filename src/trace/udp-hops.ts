@@ -12,17 +12,7 @@ import { type Leg, meet, type Walk } from './walk.ts';
 export function passTunnel(walk: Walk, leg: Leg, link: ViewLink, packet: InnerPacket): boolean {
   const { wish, family } = walk;
   const { name } = link;
-  if (link.up && !link.carrier) {
-    const cause = `no daemon reads ${name}: what is sent there is lost`;
-    return meet(walk, leg, {
-      kind: 'device',
-      verdict: 'broken',
-      entries: [linkEntry(link)],
-      cause,
-      remedy: command('start `weft run` again'),
-    });
-  }
-  if (!passDevice(walk, leg, name)) return false;
+  if (!passTun(walk, leg, link)) return false;
   const [port] = wish?.backend.udpPorts ?? [];
   const peer = wish === undefined ? undefined : publicIpOf(wish.lease.attrs, family);
   if (wish === undefined || port === undefined || peer === undefined) {
@@ -38,4 +28,20 @@ export function passTunnel(walk: Walk, leg: Leg, link: ViewLink, packet: InnerPa
     outer: { from, to: peer, oif: undefined },
     added: own => udpLayers(family, { from: own, to: peer }, port),
   });
+}
+
+/** The device itself, and whether a daemon has it open. */
+export function passTun(walk: Walk, leg: Leg, link: ViewLink): boolean {
+  const { name } = link;
+  if (link.up && !link.carrier) {
+    const cause = `no daemon reads ${name}: what is sent there is lost`;
+    return meet(walk, leg, {
+      kind: 'device',
+      verdict: 'broken',
+      entries: [linkEntry(link)],
+      cause,
+      remedy: command('start `weft run` again'),
+    });
+  }
+  return passDevice(walk, leg, name);
 }

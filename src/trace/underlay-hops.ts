@@ -60,7 +60,10 @@ function leaveByUnderlay(walk: Walk, leg: Leg, { from, to, oif }: Outer): Left |
   }
   if (
     from !== undefined &&
-    !passFirewall(walk, leg, { source: from, destination: to, inDevice: undefined, outDevice: way.dev })
+    !passFirewall(walk, leg, {
+      ...{ source: from, destination: to, inDevice: undefined, outDevice: way.dev },
+      udpPort: walk.wish?.backend.udpPorts[0],
+    })
   )
     return undefined;
   const next = way.gateway ?? to;

@@ -53,15 +53,22 @@ export function passVxlan(
 }
 
 /** The device itself: what differs from the plan in a way that keeps packets away. */
-function passVtep(walk: Walk, leg: Leg, link: VxlanLink): boolean {
+export function passVtep(walk: Walk, leg: Leg, link: VxlanLink): boolean {
   const { name } = link;
   const entries = [linkEntry(link)];
   const base = { kind: 'device', entries, device: name } as const;
-  if (!link.up) {
-    const remedy = command('', linkCommand('change', { name, up: true }));
-    return meet(walk, leg, { ...base, verdict: 'broken', cause: `${name} is down`, remedy });
-  }
   const { wish } = walk;
+  if (!link.up) {
+    // Routes, neighbours and the addresses of IPv6 are gone with it.
+    const planned = wish === undefined ? [] : plannedCommands(wish, walk.view, ofVtep);
+    const commands = planned.length > 0 ? planned : [linkCommand('change', { name, up: true })];
+    return meet(walk, leg, {
+      ...base,
+      verdict: 'broken',
+      cause: `${name} is down`,
+      remedy: command('', ...commands),
+    });
+  }
   const steps = wish?.backend.devices.includes(name) === true ? plannedSteps(wish, walk.view, ['link']) : [];
   const step = steps.find(({ object }) => object.type === 'link' && object.value.name === name);
   const differences = (
@@ -73,14 +80,16 @@ function passVtep(walk: Walk, leg: Leg, link: VxlanLink): boolean {
   const cause = differences
     .map(({ field, actual, desired }) => `its ${field} is ${actual}, by our lease it shall be ${desired}`)
     .join('; ');
-  const types: ObjectType[] = ['link', 'address', 'fdb', 'neighbour', 'route'];
   return meet(walk, leg, {
     ...base,
     verdict: 'broken',
     cause,
-    remedy: command('', ...plannedCommands(wish, walk.view, types)),
+    remedy: command('', ...plannedCommands(wish, walk.view, ofVtep)),
   });
 }
+
+/** All that a VTEP is, and that leads through it, in the order in which it is made. */
+export const ofVtep: readonly ObjectType[] = ['link', 'address', 'fdb', 'neighbour', 'route'];
 
 function findMac(walk: Walk, leg: Leg, { name, kind }: VxlanLink, next: IpAddress): Mac | undefined {
   const { view, wish } = walk;

@@ -3,7 +3,8 @@ import type { Backend, ExternalInterface, Host } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
 import { publicIpOf } from '../backend/family.ts';
 import { type Family, familyOf, type IpAddress } from '../base/ip.ts';
-import { prefixContains, prefixCovers, prefixLength } from '../base/prefix.ts';
+import { prefixContains, prefixLength } from '../base/prefix.ts';
+import { underlayRoutes } from '../host/underlay-routes.ts';
 import type { Lease } from '../lease/lease.ts';
 import { stepCommand } from '../state/describe.ts';
 import { diff, type Step } from '../state/diff.ts';
@@ -105,7 +106,7 @@ function kernelObjects({ links, addresses, tables, neighbours, fdb }: KernelView
 }
 
 /** That which our lease publishes; behind NAT, where no device has that address, that of the default route. */
-function externalInterface(view: KernelView, { attrs }: Lease): ExternalInterface {
+export function externalInterface(view: KernelView, { attrs }: Lease): ExternalInterface {
   const { addresses, tables } = view;
   const published = [attrs.publicIp, attrs.publicIpv6];
   const name =
@@ -122,22 +123,11 @@ function externalInterface(view: KernelView, { attrs }: Lease): ExternalInterfac
     mtuBytes: linkOf(view, name)?.mtuBytes ?? 0,
     ipv4: addressOf(4),
     ipv6: addressOf(6),
-    routes: underlayRoutes(tables.routes, name),
+    routes: underlayRoutes(
+      tables.routes.filter(({ table }) => table === mainTable),
+      name,
+    ),
   };
-}
-
-function underlayRoutes(
-  routes: ReadonlyArray<Route<LinkName>>,
-  external: LinkName,
-): ExternalInterface['routes'] {
-  const main = routes.filter(({ table, type }) => table === mainTable && type === 'unicast');
-  const isDirect = ({ dev, gateway, multipath }: Route<LinkName>): boolean =>
-    dev === external && gateway === undefined && multipath === undefined;
-  const direct = main.filter(isDirect);
-  return main
-    .filter(({ dst }) => direct.some(one => prefixCovers(one.dst, dst)))
-    .map(route => ({ dst: route.dst, onLink: isDirect(route) }))
-    .sort((one, other) => prefixLength(other.dst) - prefixLength(one.dst));
 }
 
 function isOf(prefix: string, family: Family): boolean {

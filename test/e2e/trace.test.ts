@@ -42,7 +42,7 @@ async function openPlace(scope: Scope, family: Family): Promise<Place> {
     await store.put(keyOfSubnet(subnet), formatLeaseAttrs(attrs));
   await store.close();
   const trace = (...args: string[]) =>
-    weft(['trace', '-registry', `dir:${registry}`, '-subnet-file', '/none', ...args], {
+    weft(['trace', '-registry', `dir:${registry}`, '-subnet-file', '/none', '-peer-port', '0', ...args], {
       enter: house.netns.enter,
     });
   return { house, folder, trace };

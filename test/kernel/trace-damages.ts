@@ -154,6 +154,47 @@ export function vxlanDamages(family: Family): Damage[] {
   ];
 }
 
+/** What keeps packets away from a container when they come from the other host, and their answers from there. */
+export function thereDamages(family: Family, byVxlan: boolean): Damage[] {
+  const { iptables, peer } = names[family];
+  const container = family === 4 ? '10.2.1.2' : 'fd00:2:0:1::2';
+  const mend = `ip neigh replace ${container} lladdr 02:00:00:00:01:02 dev cni0 nud permanent`;
+  const shared = [
+    'the host does not forward',
+    "the route to the container's bridge is missing",
+    'the route is missing',
+    'a more specific route takes the packets',
+    'a policy rule refuses them',
+  ];
+  const ofVxlan = [
+    'the neighbour entry is missing',
+    'the FDB entry is missing',
+    'the device is down',
+    'the device is missing',
+    'the device has another MAC',
+  ];
+  const known = byVxlan ? vxlanDamages(family) : directDamages(family);
+  return [
+    {
+      name: 'a firewall rule drops what is forwarded to the containers',
+      harm: [`${iptables} -A FORWARD -o cni0 -j DROP`],
+      undo: [`${iptables} -F`],
+    },
+    { name: 'the bridge is down', harm: ['ip link set cni0 down'], undo: [mend] },
+    {
+      name: 'the container does not answer',
+      harm: [`ip neigh replace ${container} dev cni0 nud failed`],
+      undo: [mend],
+    },
+    {
+      name: 'a firewall rule drops whatever the other host sends',
+      harm: [`${iptables} -A INPUT -s ${peer} -j DROP`],
+      undo: [`${iptables} -F`],
+    },
+    ...known.filter(({ name }) => [...shared, ...(byVxlan ? ofVxlan : [])].includes(name)),
+  ].filter(({ name }) => byVxlan || !name.includes('whatever the other host sends'));
+}
+
 export function directDamages(family: Family): Damage[] {
   const { ip, subnet, half, other } = names[family];
   return [

@@ -8,11 +8,11 @@ import process from 'node:process';
 import { test } from 'node:test';
 import type { Family } from '../../src/base/ip.ts';
 import { attachTun } from '../../src/sys/tun.ts';
-import { culpritOf } from '../../src/trace/hop.ts';
+import { culpritOf, type Trace } from '../../src/trace/hop.ts';
 import { eventually } from '../support/eventually.ts';
 import { testScope } from '../support/leaks.ts';
-import { type Damage, directDamages, udpDamages, vxlanDamages } from './trace-damages.ts';
-import { addressesOf, drawPlain, type House, openHouse, settled, traceIn } from './trace-house.ts';
+import { type Damage, directDamages, thereDamages, udpDamages, vxlanDamages } from './trace-damages.ts';
+import { addressesOf, arrivalIn, drawPlain, type House, openHouse, settled, traceIn } from './trace-house.ts';
 
 type Backend = Parameters<typeof openHouse>[1];
 
@@ -36,18 +36,33 @@ for (const [name, backend, damagesOf] of ways) {
       }
       await settled(house);
       const texts = await healthy(house, family);
-      for (const damage of damagesOf(family)) texts.push(...(await harmed(house, family, damage)));
+      for (const damage of damagesOf(family)) {
+        const from = damage.from === 'container' ? addressesOf[family].container : undefined;
+        const look = () => traceIn(house, addressesOf[family].there, from);
+        texts.push(...(await harmed(house, damage, look)));
+      }
       const file = `test/golden/trace/${name}-ipv${family}.txt`;
-      const text = `${texts.join('\n\n')}\n`;
-      if (process.env['WEFT_GOLDEN'] === 'write') writeFileSync(file, text);
-      assert.equal(text, readFileSync(file, 'utf8'));
-      assert.deepEqual(
-        text.split('\n').filter(line => line.length > 80),
-        [],
-        'no line is too long',
-      );
+      assertGolden(file, texts);
+    });
+    if (name === 'udp') continue;
+    test(`${name} over IPv${family} is drawn as the host sees it that the packets arrive at`, async t => {
+      const house = await openHouse(testScope(t), backend, family);
+      await settled(house);
+      const look = () => arrivalIn(house, family);
+      const texts = [heading('healthy'), drawPlain(await look())];
+      for (const damage of thereDamages(family, name === 'vxlan'))
+        texts.push(...(await harmed(house, damage, look)));
+      assertGolden(`test/golden/trace/there-${name}-ipv${family}.txt`, texts);
     });
   }
+}
+
+function assertGolden(file: string, texts: readonly string[]): void {
+  const text = `${texts.join('\n\n')}\n`;
+  if (process.env['WEFT_GOLDEN'] === 'write') writeFileSync(file, text);
+  assert.equal(text, readFileSync(file, 'utf8'));
+  const long = text.split('\n').filter(line => line.length > 80);
+  assert.deepEqual(long, [], 'no line is too long');
 }
 
 async function healthy(house: House, family: Family): Promise<string[]> {
@@ -67,9 +82,11 @@ async function healthy(house: House, family: Family): Promise<string[]> {
   return texts;
 }
 
-async function harmed(house: House, family: Family, { name, harm, undo, from }: Damage): Promise<string[]> {
-  const { there, container } = addressesOf[family];
-  const look = () => traceIn(house, there, from === 'container' ? container : undefined);
+async function harmed(
+  house: House,
+  { name, harm, undo }: Damage,
+  look: () => Promise<Trace>,
+): Promise<string[]> {
   const before = drawPlain(await look());
   await execute(house, harm);
   const trace = await look();
@@ -85,7 +102,11 @@ async function harmed(house: House, family: Family, { name, harm, undo, from }: 
   }
   await execute(house, undo ?? []);
   // The rule and route of others that a remedy left, because they are no longer in the way.
-  await house.netns.run(['sh', '-c', `ip -${family} route flush table 70 2>/dev/null; true`]);
+  await house.netns.run([
+    'sh',
+    '-c',
+    'ip route flush table 70 2>/dev/null; ip -6 route flush table 70 2>/dev/null; true',
+  ]);
   await settled(house);
   await eventually(
     `${name}: all is as before`,

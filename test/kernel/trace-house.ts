@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import type { Host } from '../../src/backend/backend.ts';
 import { createBackend } from '../../src/backend/backends.ts';
-import { networksOf } from '../../src/backend/family.ts';
+import { networksOf, publicIpOf } from '../../src/backend/family.ts';
 import { type Family, type IpAddress, parseIp } from '../../src/base/ip.ts';
 import { prefixBase } from '../../src/base/prefix.ts';
 import type { Scope } from '../../src/base/scope.ts';
@@ -19,7 +19,8 @@ import { drawTrace } from '../../src/trace/drawing.ts';
 import type { Trace } from '../../src/trace/hop.ts';
 import { noFirewall, readFirewall } from '../../src/trace/read-firewall.ts';
 import { readView } from '../../src/trace/read-view.ts';
-import { runTrace } from '../../src/trace/run-trace.ts';
+import { runArrival, runTrace } from '../../src/trace/run-trace.ts';
+import { parseThereAnswer, withThereSeen } from '../../src/trace/there-answer.ts';
 import type { NetworkView } from '../../src/trace/view.ts';
 import { eventually } from '../support/eventually.ts';
 import { createNetns, type Netns } from '../support/netns.ts';
@@ -149,6 +150,21 @@ export async function traceIn(house: House, destination: string, from?: string):
     destination: to,
     from: from === undefined ? undefined : parseIp(from),
   });
+}
+
+/** The host as the other end: of a packet that comes from the container there to the container here. */
+export async function arrivalIn(house: House, family: Family): Promise<Trace> {
+  const { netns, socket, network, host } = house;
+  const { there, container } = addressesOf[family];
+  const [source, destination] = [parseIp(there), parseIp(container)];
+  const firewall = await readFirewall(netns.path, family, AbortSignal.timeout(20_000));
+  const view = await readView(socket, firewall);
+  const hops = await runArrival(socket, view, network, { source, destination });
+  const peerOf = publicIpOf(host.lease.attrs, family) ?? assert.fail('no address of this host');
+  const way = { family, source, destination, start: 'container', carriage: 'none', peer: peerOf } as const;
+  // As its JSON comes to the other host.
+  const said = parseThereAnswer(JSON.parse(JSON.stringify({ hops })));
+  return withThereSeen({ ...way, verdict: 'passes', hops: [] }, said, peerOf);
 }
 
 export const plainPaint = {

@@ -2,13 +2,14 @@ import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import type { Command } from 'commander';
+import { describeError } from '../../base/errors.ts';
 import { familyOf } from '../../base/ip.ts';
 import { silentLog } from '../../base/log.ts';
 import type { NetlinkSocket } from '../../sys/netlink-socket.ts';
+import type { AskingThere } from '../../trace/ask-there.ts';
 import { drawTrace } from '../../trace/drawing.ts';
 import type { Trace } from '../../trace/hop.ts';
 import type { LiveReport } from '../../trace/live-probe.ts';
-import type { KernelView } from '../../trace/view.ts';
 import { paintFor } from '../colour.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { applyEnvironment } from '../flag-environment.ts';
@@ -18,6 +19,7 @@ import { openRegistry } from '../open-registry.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { type RegistryOptions, registryOptionsOf } from '../registry-flags.ts';
 import { print, reportWarning } from '../report.ts';
+import { peerPortOf } from '../run-options.ts';
 import { type TraceOptions, traceEnvironmentFlags, traceFlags, traceOptionsOf } from '../trace-options.ts';
 import { columnsOf, printable } from '../wrap.ts';
 
@@ -31,7 +33,8 @@ const help: CommandHelp = {
   summary: 'follow a packet hop by hop, and name what is in its way',
   about: [
     'Reads rules, routes, neighbours, FDB entries, devices and the firewall of this host, and says which of them decides what becomes of a packet to ADDRESS; the first that is broken is marked, with the command that mends it. Changes nothing, and does not need the daemon.',
-    "What the other host should have is told by the registry, and the way back by both; where the registry cannot be reached, this host's half is there all the same. Flags that are not given are read from FLANNELD_* variables, as by `weft run`.",
+    'The other half is told by the daemon of the other host, as its own kernel has it; where none answers, by the registry.',
+    "Where the registry cannot be reached, this host's half is there all the same. Flags that are not given are read from FLANNELD_* variables, as by `weft run`.",
   ],
   flags: traceFlags,
   examples: [
@@ -50,31 +53,56 @@ async function trace(args: readonly string[]): Promise<void> {
   const options = traceOptionsOf(parsed.values, parsed.rest);
   const { values, warnings } = applyEnvironment(traceEnvironmentFlags, parsed, process.env);
   warnings.forEach(reportWarning);
-  await interruptible(signal => traceHere(options, registryOptionsOf(values), values['subnet-file'], signal));
+  const sources = {
+    registry: registryOptionsOf(values),
+    subnetFile: values['subnet-file'],
+    port: peerPortOf(values),
+  };
+  await interruptible(signal => traceHere(options, sources, signal));
+}
+
+interface Sources {
+  readonly registry: RegistryOptions;
+  readonly subnetFile: string;
+  /** Of the peers' doors. */
+  readonly port: number;
 }
 
 async function traceHere(
   options: TraceOptions,
-  registry: RegistryOptions,
-  subnetFile: string,
+  { registry, subnetFile, port }: Sources,
   signal: AbortSignal,
 ): Promise<void> {
-  const [{ NetlinkSocket }, { readView }, { readFirewall }, { readNetwork }, { runTrace }, subnetEnv] =
-    await Promise.all([
-      import('../../sys/netlink-socket.ts'),
-      import('../../trace/read-view.ts'),
-      import('../../trace/read-firewall.ts'),
-      import('../../trace/read-network.ts'),
-      import('../../trace/run-trace.ts'),
-      readFile(subnetFile, 'utf8').catch(() => ''),
-    ]);
+  const [
+    { NetlinkSocket },
+    { readView },
+    { readFirewall },
+    { readNetwork },
+    { runTrace },
+    { askThere },
+    subnetEnv,
+  ] = await Promise.all([
+    import('../../sys/netlink-socket.ts'),
+    import('../../trace/read-view.ts'),
+    import('../../trace/read-firewall.ts'),
+    import('../../trace/read-network.ts'),
+    import('../../trace/run-trace.ts'),
+    import('../../trace/ask-there.ts'),
+    readFile(subnetFile, 'utf8').catch(() => ''),
+  ]);
   const socket = NetlinkSocket.open();
   try {
     const firewall = await readFirewall(undefined, familyOf(options.destination), signal);
     const view = await readView(socket, firewall);
     const network = await readNetwork(() => openRegistry(registry, silentLog), { subnetEnv, view, signal });
-    const found = await runTrace(socket, view, network, options);
-    const report = options.live ? await probe(socket, view, found, signal) : undefined;
+    const asking = { view, network, port, signal };
+    const found = await askThere(await runTrace(socket, view, network, options), asking);
+    const { destination } = options;
+    // It is this host that sends the packet, wherever the trace began.
+    const sent = () => runTrace(socket, view, network, { destination, from: undefined });
+    const report = options.live
+      ? await probe(socket, found.start === 'host' ? found : await sent(), asking)
+      : undefined;
     await show(options, found, report);
     if (found.verdict === 'broken') process.exitCode = 1;
   } finally {
@@ -85,22 +113,26 @@ async function traceHere(
 /** Chosen: longer than an answer takes from the other side of the world. */
 const patienceMs = 1000;
 
-async function probe(
-  { netns }: NetlinkSocket,
-  view: KernelView,
-  found: Trace,
-  signal: AbortSignal,
-): Promise<LiveReport> {
-  const [{ probeLive }, { devicesOnWay }] = await Promise.all([
+async function probe({ netns }: NetlinkSocket, found: Trace, asking: AskingThere): Promise<LiveReport> {
+  const { view, signal } = asking;
+  const [{ probeLive }, { devicesOnWay }, { watchThere }] = await Promise.all([
     import('../../trace/live-probe.ts'),
     import('../../trace/live-text.ts'),
+    import('../../trace/ask-there.ts'),
   ]);
   const names = devicesOnWay(view, found);
   const devices = view.links.filter(({ name }) => names.includes(name));
   devices.sort((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
   const { destination } = found;
   const mark = randomInt(2 ** 32);
-  return await probeLive({ netns, destination, devices, mark, patienceMs, signal });
+  const unseen = (error: unknown) => {
+    signal.throwIfAborted();
+    return { thereProblem: describeError(error) };
+  };
+  const watch = await watchThere(found, asking, { mark, watchMs: patienceMs * 2 }).catch(unseen);
+  const report = await probeLive({ netns, destination, devices, mark, patienceMs, signal });
+  if (watch === undefined || 'thereProblem' in watch) return { ...report, ...watch };
+  return { ...report, ...(await watch.seen(0).then(there => ({ there }), unseen)) };
 }
 
 async function show(
@@ -125,11 +157,11 @@ async function show(
     const { traceJson } = await import('../../trace/trace-json.ts');
     return print(traceJson(found, report));
   }
-  const paint = paintFor(process.stdout);
-  print(drawTrace(found, { width: columnsOf(process.stdout), paint }));
+  const drawing = { width: columnsOf(process.stdout), paint: paintFor(process.stdout) };
+  print(drawTrace(found, drawing));
   if (report === undefined) return;
   const { drawLive } = await import('../../trace/live-text.ts');
-  print(`\n${drawLive(report, found, paint)}`);
+  print(`\n${drawLive(report, found, drawing)}`);
 }
 
 /** Devices and firewall rules may be called as anybody likes. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LiveReport, Sighting } from '../../../src/trace/live-probe.ts';
+import { parseIp } from '../../../src/base/ip.ts';
+import type { Sighting } from '../../../src/control/peer-questions.ts';
+import type { LiveReport } from '../../../src/trace/live-probe.ts';
 import { devicesOnWay, drawLive } from '../../../src/trace/live-text.ts';
 import { markFilter, markOffset, markOffsets } from '../../../src/trace/mark-filter.ts';
 import { runBpf } from '../../support/bpf-machine.ts';
@@ -22,6 +24,7 @@ test('the mark is found behind every stack of headers, by the filter as by the r
 });
 
 const paint = { heading: String, quiet: String, good: String, bad: String };
+const drawing = { width: 100, paint };
 
 function seen(device: string, requestMs?: number, answerMs?: number, problem?: string): Sighting {
   return { device, requestMs, answerMs, problem };
@@ -50,10 +53,46 @@ test('where a probe was last seen is said in words', () => {
   const way = trace(view(), '10.2.14.3');
   for (const [sightings, answered, expected] of reports) {
     const report: LiveReport = { sightings, failure: undefined, answered };
-    assert.match(drawLive(report, way, paint), expected);
+    assert.match(drawLive(report, way, drawing), expected);
   }
   const unsent: LiveReport = { sightings: [], failure: 'ENETUNREACH', answered: false };
-  assert.match(drawLive(unsent, way, paint), /✖ it could not be sent: ENETUNREACH$/);
+  assert.match(drawLive(unsent, way, drawing), /✖ it could not be sent: ENETUNREACH$/);
+});
+
+const there: ReadonlyArray<readonly [Sighting[], Sighting[], RegExp]> = [
+  [
+    [seen('eth0', 0)],
+    [seen('eth0'), seen('flannel.1')],
+    /last seen at eth0, not seen at eth0 on 192\.0\.2\.14: lost between the two$/,
+  ],
+  [
+    [seen('eth0', 0)],
+    [seen('eth0', 0), seen('flannel.1', undefined, undefined, 'it may not'), seen('cni0', 0.1)],
+    /\? flannel\.1 {2}not seen; it may not\n.*\n {2}it arrived at cni0 on 192\.0\.2\.14, and no answer came from there$/,
+  ],
+  [
+    [seen('flannel.1', 0), seen('eth0', 0)],
+    [seen('eth0', 0), seen('cni0', 0.1, 0.2)],
+    /its answer was last seen at cni0 on 192\.0\.2\.14, not seen at eth0 there: lost between the two$/,
+  ],
+  [
+    [seen('flannel.1', 0), seen('eth0', 0)],
+    [seen('eth0', 0, 0.3), seen('cni0', 0.1, 0.2)],
+    /its answer was last seen at eth0 on 192\.0\.2\.14, not seen at eth0: lost between the two$/,
+  ],
+];
+
+test('with the other host watching, the last place of both is told, on the way out or back', () => {
+  const way = { ...trace(view(), '10.2.14.3'), peer: parseIp('192.0.2.14') };
+  for (const [sightings, other, expected] of there) {
+    const report: LiveReport = { sightings, there: other, failure: undefined, answered: false };
+    assert.match(drawLive(report, way, drawing), expected);
+  }
+  const unwatched = { sightings: [seen('eth0', 0)], thereProblem: 'it is busy', failure: undefined };
+  assert.match(
+    drawLive({ ...unwatched, answered: false }, way, drawing),
+    /192\.0\.2\.14 did not look for it: it is busy\n {2}it left this host by eth0, and no answer came/,
+  );
 });
 
 test('devices are watched in the order of the way, and the underlay even where the walk ended before it', () => {
