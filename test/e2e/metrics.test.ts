@@ -173,7 +173,7 @@ test('a peer that claims what another has is refused, until the other is gone', 
   );
 });
 
-test('a lease that lies outside the network is counted as refused', async t => {
+test('a lease that lies outside the network is counted as refused as long as it is there', async t => {
   const cluster = await createCluster(testScope(t), underlay);
   const [a] = await cluster.addHosts('a');
   await a.join(metricsFlags);
@@ -182,6 +182,11 @@ test('a lease that lies outside the network is counted as refused', async t => {
   await eventuallyMeasures(a, 'a refusal', found => {
     assert.equal(found.value('weft_peers', { state: 'refused' }), 1);
     assert.equal(found.value('weft_leases'), 2);
+  });
+  await cluster.delete(leaseKey(astray));
+  await eventuallyMeasures(a, 'nobody', found => {
+    assert.equal(found.value('weft_peers', { state: 'refused' }), 0);
+    assert.equal(found.value('weft_leases'), 1);
   });
 });
 
@@ -318,9 +323,10 @@ test('the tunnel counts what passes, the guard what does not, and all metrics th
   const [a, b] = await withTunnel.addHosts('a', 'b');
   const [c] = await withGuard.addHosts('c');
   await Promise.all([a, b, c].map(host => host.join(metricsFlags)));
-  await eventuallyMeasures(a, 'the peer', found =>
-    assert.equal(found.value('weft_peers', { state: 'used' }), 1),
-  );
+  await eventuallyMeasures(a, 'the peer, and its answers', found => {
+    assert.equal(found.value('weft_peers', { state: 'used' }), 1);
+    assert.equal(found.value('weft_peer_largest_packet_bytes', { family: '4' }), 1472);
+  });
 
   const [one, other] = [await a.addContainer(), await b.addContainer()];
   await one.netns.run(`ping -n -c 5 -i 0.1 -W 5 ${other.address}`);

@@ -26,6 +26,44 @@ export const catalogue = {
     help: 'Other hosts by what leads to them: used, partly (one family of two), refused (nothing; the log says why)',
     labels: ['state'],
   },
+  weft_peers_probed: {
+    type: 'gauge',
+    help: 'Peers, once for each family, by how they answer: answers, lossy (not all of the last ten times), silent (not any more), unanswered (never yet), unprobed (nobody to ask, or not asked)',
+    labels: ['verdict'],
+  },
+  weft_probe_sent_total: { type: 'counter', help: 'Times that a peer was asked, with a small packet' },
+  weft_probe_lost_total: { type: 'counter', help: 'Times that no answer came within a second' },
+  weft_probe_latency_seconds: {
+    type: 'histogram',
+    help: 'From asking a peer to its answer',
+  },
+  weft_peer_worst_latency_seconds: {
+    type: 'gauge',
+    help: 'Of all peers’ last answers the slowest; absent while there is none',
+  },
+  weft_peer_worst_loss_ratio: {
+    type: 'gauge',
+    help: 'The largest share of its last ten probes that a peer which has ever answered did not answer',
+  },
+  weft_peers_short: {
+    type: 'gauge',
+    help: 'Peers, once for each family, to which packets as large as the containers’ MTU do not pass',
+  },
+  weft_peer_latency_seconds: {
+    type: 'gauge',
+    help: 'Of a peer’s last answer; this and the next two only while there are at most 100 peers',
+    labels: ['peer', 'family'],
+  },
+  weft_peer_loss_ratio: {
+    type: 'gauge',
+    help: 'Share of the last ten probes that the peer did not answer',
+    labels: ['peer', 'family'],
+  },
+  weft_peer_largest_packet_bytes: {
+    type: 'gauge',
+    help: 'The largest inner packet that passes to the peer and back, up to the containers’ MTU',
+    labels: ['peer', 'family'],
+  },
 
   weft_lease_held: {
     type: 'gauge',

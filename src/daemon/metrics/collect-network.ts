@@ -1,10 +1,11 @@
-/** What one network has to tell, read when it is asked for. Nothing here costs more for more peers than a count of them. */
+/** What one network has to tell, read when it is asked for. More peers cost a look at what is known of each, not more lines. */
 import { readLinkStatistics } from '../../kernel/link-statistics.ts';
 import type { Sheet } from '../../metrics/sheet.ts';
 import { abilities } from '../../tunnel/abilities.ts';
 import type { LinkStatistics } from '../../wire/link-statistics.ts';
 import type { KeptFirewall } from '../traffic.ts';
 import type { MetricName } from './catalogue.ts';
+import { putProbes } from './collect-probes.ts';
 import type { GuardReader } from './guard-reader.ts';
 import type { MeasuredNetwork } from './measured-network.ts';
 
@@ -20,6 +21,7 @@ export async function collectNetwork(
   putRegistry(sheet, network);
   putKernel(sheet, network);
   putTunnels(sheet, network);
+  putProbes(sheet, network.probes);
   await Promise.all([putDevices(sheet, network), putFirewalls(sheet, network.firewalls, guards)]);
 }
 

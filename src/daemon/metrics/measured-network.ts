@@ -3,6 +3,7 @@ import type { NetlinkSocket } from '../../sys/netlink-socket.ts';
 import type { Carriers } from '../carriers.ts';
 import type { LeaseStatus } from '../lease-status.ts';
 import type { PeerFollower } from '../peer-follower.ts';
+import type { PeerProber } from '../probing/peer-prober.ts';
 import type { Reconciler } from '../reconciler.ts';
 import type { RegistryStatus } from '../registry-status.ts';
 import type { KeptFirewall } from '../traffic.ts';
@@ -22,4 +23,5 @@ export interface MeasuredNetwork {
   readonly instruments: Instruments;
   readonly firewalls: readonly KeptFirewall[];
   readonly tunnels: Carriers['tunnels'];
+  readonly probes: Pick<PeerProber, 'facts' | 'counts' | 'latency'>;
 }

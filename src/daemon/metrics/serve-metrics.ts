@@ -5,10 +5,11 @@
  *                           └─ each network: what is known, the devices' counters, the guards'  ─> text
  */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import process from 'node:process';
 import { describeError, WeftError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { createServer } from '../../control/http.ts';
 import { contentTypes, exposition, type Format, formatFor } from '../../metrics/exposition.ts';
 import { createSheet } from '../../metrics/sheet.ts';
 import type { Readiness } from '../health.ts';
