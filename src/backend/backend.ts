@@ -34,6 +34,9 @@ export interface Backend {
   /** MTU of the containers' interfaces, for subnet.env. */
   containerMtuBytes(external: ExternalInterface): number;
 
+  /** What of the options does not fit this interface, and is done otherwise: sentences for the operator. */
+  oddities?(external: ExternalInterface): readonly string[];
+
   /** What this host publishes in its lease. @throws WeftError `public-ip-not-here` when peers could not use it */
   attrs(identity: Identity): LeaseAttrs;
 

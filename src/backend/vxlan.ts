@@ -60,6 +60,7 @@ export function createVxlan(config: NetworkConfig): { backend: Backend; warnings
     speaks: attrs => speaks(options, families, attrs),
     tunnelDevice: family => deviceName(options.vni, family),
     containerMtuBytes: external => Math.min(...families.map(family => deviceMtu(options, external, family))),
+    oddities: external => oddities(options, external),
     attrs: identity => publish(options, families, identity),
     planHost: host => leasedFamilies(host).flatMap(family => planVtep(options, host, family)),
     planPeer: (host, peer) => planPeer(options, host, peer),
@@ -76,8 +77,16 @@ function deviceName(vni: number, family: Family): LinkName {
   return family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;
 }
 
-function deviceMtu(options: VxlanOptions, external: ExternalInterface, family: Family): number {
-  return (options.underlayMtuBytes ?? external.mtuBytes) - vxlanOverheadBytes[family];
+/** The kernel lets no VXLAN device have more than the interface below leaves it (vxlan_core.c vxlan_change_mtu). */
+function deviceMtu({ underlayMtuBytes }: VxlanOptions, external: ExternalInterface, family: Family): number {
+  return Math.min(underlayMtuBytes ?? external.mtuBytes, external.mtuBytes) - vxlanOverheadBytes[family];
+}
+
+function oddities({ underlayMtuBytes = 0 }: VxlanOptions, { name, mtuBytes }: ExternalInterface): string[] {
+  if (underlayMtuBytes <= mtuBytes) return [];
+  return [
+    `the config assumes an underlay MTU of ${underlayMtuBytes}, ${name} has ${mtuBytes}: that counts here`,
+  ];
 }
 
 /**

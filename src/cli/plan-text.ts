@@ -2,6 +2,7 @@
 import type { Step } from '../state/diff.ts';
 import type { FirewallPlan } from '../view/firewall-plan.ts';
 import { stepCommands, stepReason } from '../view/step-commands.ts';
+import { commandText } from './command-text.ts';
 import { printable, wrap } from './wrap.ts';
 
 /** One network's plan, on this host or another. */
@@ -99,12 +100,4 @@ function counts(steps: readonly Step[], firewalls: readonly FirewallPlan[]): str
 function comments(text: string, { columns }: PlanForm): string {
   const lines = wrap(printable(text.trim()).replaceAll('\n', ' '), { width: columns - 2 }).split('\n');
   return lines.map(line => `# ${line}`).join('\n');
-}
-
-function commandText(command: string, { columns, breakCommands }: PlanForm): string {
-  // Within quotes a line may not be broken.
-  if (!breakCommands || command.length <= columns || /['"]/.test(command)) return command;
-  return wrap(command, { width: columns - 2, hanging: 4 })
-    .split('\n')
-    .join(' \\\n');
 }

@@ -21,7 +21,7 @@ import { IptablesEngine } from './iptables-engine.ts';
 import { NftEngine } from './nft-engine.ts';
 import { devicesIn, type FirewallOptions, type FirewallStatus } from './options.ts';
 import { PeerBook } from './peer-book.ts';
-import { type Programs, programsIn } from './programs.ts';
+import { type Programs, programsIn, refusesRandomPorts } from './programs.ts';
 import { FirewallReporter } from './reporter.ts';
 import { everywhere, type Traces, tracesIn } from './traces.ts';
 import { FirewallWatch } from './watch.ts';
@@ -164,11 +164,7 @@ export class Firewall {
   /** True when what programs and kernels of this host do not know is done without from now on. */
   #becomePlainer(error: Error): boolean {
     const { log } = this.#options;
-    if (
-      /random.?fully|fully.?random/.test(error.message) &&
-      this.#wish?.fullyRandom &&
-      !this.#withoutFullyRandom
-    ) {
+    if (refusesRandomPorts(error) && this.#wish?.fullyRandom && !this.#withoutFullyRandom) {
       // Without masquerading nothing would come back at all.
       this.#withoutFullyRandom = true;
       log.warn({ error }, 'random source ports are not known here: masquerading without them');

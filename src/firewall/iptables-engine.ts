@@ -36,18 +36,23 @@ export class IptablesEngine implements FirewallEngine {
   readonly #tellsChanges: () => boolean;
   readonly #names: RuleNames;
   #variant: IptablesVariant | undefined;
-  readonly #spelling = new Map<string, string>();
+  readonly #spelling: Map<string, string>;
   readonly #seen = new Map<Family, IptablesState>();
   /** Families that shall have no rules, and have none. */
   readonly #cleaned = new Set<Family>();
 
-  /** @param heard whether somebody listens to nftables' changes, which are those of one of the variants too */
+  /**
+   * @param heard whether somebody listens to nftables' changes, which are those of one of the variants too
+   * @param spelling how the programs print our rules, as far as an engine has learnt it
+   */
   constructor(
     programs: Programs,
     variant: IptablesVariant | undefined,
     heard: () => boolean,
     names: RuleNames = flannelNames,
+    spelling: Map<string, string> = new Map(),
   ) {
+    this.#spelling = spelling;
     this.#programs = programs;
     this.#iptables = new IptablesPrograms(programs, variant);
     this.#variant = variant;

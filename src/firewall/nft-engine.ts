@@ -31,13 +31,23 @@ export class NftEngine implements FirewallEngine {
   readonly #socket: NftSocket | undefined;
   readonly #log: Log;
   readonly #names: RuleNames;
-  readonly #spelling = new Map<string, string>();
+  readonly #spelling: Map<string, string>;
   /** Families whose set of peers has been seen or made. */
   #guarded: ReadonlySet<Family> = new Set();
   #lastObstacles: Obstacle[] = [];
 
-  /** @param socket undefined: the kernel's notices could not be had */
-  constructor(programs: Programs, socket: NftSocket | undefined, log: Log, names: RuleNames = flannelNames) {
+  /**
+   * @param socket undefined: the kernel's notices could not be had
+   * @param spelling how nft lists our rules, as far as an engine has learnt it
+   */
+  constructor(
+    programs: Programs,
+    socket: NftSocket | undefined,
+    log: Log,
+    names: RuleNames = flannelNames,
+    spelling: Map<string, string> = new Map(),
+  ) {
+    this.#spelling = spelling;
     this.#programs = programs;
     this.#nft = new NftProgram(programs);
     this.#socket = socket;

@@ -41,6 +41,11 @@ export function programsIn(netns: string | undefined): Programs {
   return firewallPrograms(netns === undefined ? {} : { enter: ['nsenter', `--net=${netns}`, '--'] });
 }
 
+/** Did a program, or the kernel, refuse to masquerade with random source ports, which older ones do not know? */
+export function refusesRandomPorts(error: unknown): boolean {
+  return error instanceof Error && /random.?fully|fully.?random/.test(error.message);
+}
+
 /** Longer than a program waits for iptables' lock. */
 const programTimeoutMs = 30_000;
 

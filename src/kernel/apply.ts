@@ -1,7 +1,7 @@
 /** The thin end: steps become rtnetlink requests, batched, in order; what fails is told, the rest goes on. */
 import { WeftError } from '../base/errors.ts';
 import { hostPrefix, prefixFamily } from '../base/prefix.ts';
-import { linkChange } from '../state/compare.ts';
+import { isLiveVxlanField, linkChange } from '../state/compare.ts';
 import type { Step } from '../state/diff.ts';
 import type { KernelObject, LinkName } from '../state/kernel-object.ts';
 import { NetlinkError } from '../sys/netlink-error.ts';
@@ -99,15 +99,20 @@ function isMadeBelow({ verb, object }: Step): boolean {
   return verb === 'add' && object.type === 'link' && object.value.kind?.kind === 'vxlan';
 }
 
-/** Old kernels refuse to change what newer ones change while it runs: there the device is made anew. */
+/**
+ * Old kernels refuse to change what newer ones change while it runs: there the device is made anew. Not for anything else,
+ * such as an MTU that no device could have here: what works is not given up for it.
+ */
 async function remakeInstead(
   socket: NetlinkSocket,
-  { verb, object }: Step,
+  step: Step,
   devices: DeviceNumbers,
   error: WeftError | undefined,
 ): Promise<boolean> {
+  const { verb, object } = step;
   if (verb !== 'replace' || object.type !== 'link' || !(error instanceof NetlinkError)) return false;
   if (!['EOPNOTSUPP', 'EINVAL'].includes(error.errnoName)) return false;
+  if (!step.differences.some(({ field }) => isLiveVxlanField(field))) return false;
   const { name } = object.value;
   const requests = attempt(() => ({
     remove: links.requests.delete({ name, index: devices.of(name) }),

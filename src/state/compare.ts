@@ -51,6 +51,11 @@ const fixedTunFields = ['mode', 'persistent'] as const;
 /** What can change while it runs, and packets with it; old kernels refuse some, then it is made anew. */
 const liveVxlanFields = ['dev', 'local', 'learning'] as const;
 
+/** Can it be changed while the device runs, by a kernel that is new enough? */
+export function isLiveVxlanField(field: string): boolean {
+  return (liveVxlanFields as readonly string[]).includes(field);
+}
+
 function compareKinds(desired: LinkKind<LinkName>, actual: LinkKind<LinkName> | undefined): Difference[] {
   if (desired.kind !== actual?.kind) {
     return [{ field: 'kind', desired: desired.kind, actual: actual?.kind, fixed: true }];

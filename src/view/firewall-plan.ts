@@ -6,11 +6,12 @@ import { type Cleaned, cleanFirewalls, cleanOtherFirewalls } from '../firewall/c
 import type { EngineOptions, FirewallEngine } from '../firewall/engine.ts';
 import { IptablesEngine } from '../firewall/iptables-engine.ts';
 import { NftEngine } from '../firewall/nft-engine.ts';
-import { type Programs, programsIn } from '../firewall/programs.ts';
+import { type Programs, programsIn, refusesRandomPorts } from '../firewall/programs.ts';
 import { tracesIn } from '../firewall/traces.ts';
 import type { RuleNames } from '../traffic/names.ts';
-import { type PeerAddresses, planTraffic, type TrafficWish } from '../traffic/plan.ts';
+import { type PeerAddresses, planTraffic, type TrafficWish, withoutFullyRandom } from '../traffic/plan.ts';
 import type { Ruleset } from '../traffic/ruleset.ts';
+import { rehearsingPrograms } from './rehearsal.ts';
 
 export interface FirewallQuestion {
   /** Undefined: there shall be no rules of ours. */
@@ -54,13 +55,36 @@ async function findDifferences(
 ): Promise<readonly string[]> {
   const traces = tracesIn(netns, names);
   if (wish === undefined) return leftOver(await cleanFirewalls(programs, options, traces, names));
-  const engine =
+  const spelling = new Map<string, string>();
+  const engineWith = (by: Programs): FirewallEngine =>
     name === 'nftables'
-      ? new NftEngine(programs, undefined, silentLog, names)
-      : new IptablesEngine(programs, undefined, () => false, names);
-  const wrong = await wrongRules(engine, planTraffic({ ...wish, names }, peers), options);
+      ? new NftEngine(by, undefined, silentLog, names, spelling)
+      : new IptablesEngine(by, undefined, () => false, names, spelling);
+  const engine = engineWith(programs);
+  const asked = planTraffic({ ...wish, names }, peers);
+  const differs = (await engine.check(asked, options)).length > 0;
+  const taken = differs ? await rehearse(engineWith(rehearsingPrograms()), asked, options) : asked;
+  const wrong = await wrongRules(engine, taken, options);
   const chosen = { engine: name, variant: engine.variant };
   return [...wrong, ...leftOver(await cleanOtherFirewalls(programs, chosen, options, traces, names))];
+}
+
+/**
+ * Rules may be there in other words than ours, or without random ports where those are not known: the daemon learns that by
+ * writing them, and so does an engine here, where nothing is at stake.
+ * @returns what the host's programs take; all of it where they cannot be tried out
+ */
+async function rehearse(engine: FirewallEngine, ruleset: Ruleset, options: EngineOptions): Promise<Ruleset> {
+  try {
+    await engine.apply(ruleset, options);
+    return ruleset;
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (!refusesRandomPorts(error)) return ruleset;
+    const plainer = withoutFullyRandom(ruleset);
+    await engine.apply(plainer, options).catch(() => options.signal.throwIfAborted());
+    return plainer;
+  }
 }
 
 /** What is written goes nowhere, so that an engine which has to write does not find it there afterwards. */
@@ -72,8 +96,7 @@ async function wrongRules(
   const wrong = await engine.check(ruleset, options);
   try {
     const done = await engine.apply(ruleset, options);
-    // Taken for written, it was there before in other words: all but what had only to be taken away.
-    return done.filter(what => !wrong.includes(what));
+    return [...wrong, ...done.filter(what => !wrong.includes(what))];
   } catch (error) {
     if (isNotTaken(error)) return wrong;
     throw error;

@@ -9,11 +9,14 @@ import { judgeLease } from '../lease/judge.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { SubnetEntry } from '../registry/subnet-entries.ts';
 import type { Step } from '../state/diff.ts';
-import { type KernelObject, type KernelState, stateOf } from '../state/kernel-object.ts';
+import { type KernelObject, type KernelState, type LinkName, stateOf } from '../state/kernel-object.ts';
+import type { Link } from '../wire/link.ts';
+import { unhidingSteps } from './hidden-routes.ts';
 import type { Joined } from './joined-as.ts';
 import { stepsBetween } from './kernel-steps.ts';
 import type { ViewTools } from './network-view.ts';
 import type { FoundLease } from './own-lease.ts';
+import { namingSteps, type RenamedDevice, renamedDevices, withNamesBack } from './renamed-devices.ts';
 
 export interface MemberView {
   /** With those former backends only that a peer still uses. */
@@ -71,10 +74,35 @@ export async function viewMember(
     below === undefined
       ? backendsOf(before).flatMap(({ backend, host }) => backend.borrows(host.external))
       : [];
-  const { state } = await snapshot(socket, devicesOf(before), borrowed, below);
+  const { state, links, renamed } = await readKernel(desired, devicesOf(before), borrowed, { socket, below });
   const actual = new Map([...state].filter(([key, object]) => desired.has(key) || owns(object)));
-  const steps = stepsBetween(desired, actual, owns);
+  const between = await unhidingSteps(socket, links, stepsBetween(desired, actual, owns));
+  const steps = [...namingSteps(renamed, actual), ...between];
   return { membership, found, hasRandomMac, peers, desired, actual, steps };
+}
+
+/** With the devices' own names. */
+async function readKernel(
+  desired: KernelState,
+  devices: readonly LinkName[],
+  borrowed: readonly LinkName[],
+  { socket, below }: Pick<ViewTools, 'socket' | 'below'>,
+): Promise<{
+  readonly state: KernelState;
+  readonly links: readonly Link[];
+  readonly renamed: readonly RenamedDevice[];
+}> {
+  const seen = await snapshot(socket, devices, borrowed, below);
+  const links = [...seen.links.values()];
+  const renamed = renamedDevices(seen, desired, devices);
+  if (renamed.length === 0) return { state: seen.state, links, renamed };
+  const { state } = await snapshot(
+    socket,
+    [...devices, ...renamed.map(({ found }) => found)],
+    borrowed,
+    below,
+  );
+  return { state: withNamesBack(state, renamed), links, renamed };
 }
 
 /** What leads to the others, as the daemon makes it of a first look at the registry. */

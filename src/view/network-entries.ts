@@ -3,8 +3,7 @@
 import { WeftError } from '../base/errors.ts';
 import { type NetworkConfig, parseNetworkConfig } from '../lease/network-config.ts';
 import type { Registry } from '../registry/registry.ts';
-import { leasesPrefix, readSubnetEntry, type SubnetEntry } from '../registry/subnet-entries.ts';
-import { configKey } from '../registry/subnet-manager.ts';
+import { configKey, leasesPrefix, readSubnetEntry, type SubnetEntry } from '../registry/subnet-entries.ts';
 
 export interface NetworkEntries {
   readonly config: NetworkConfig;

@@ -8,13 +8,13 @@
  */
 
 import { createBackend } from '../backend/backends.ts';
-import { familiesOf, networksOf } from '../backend/family.ts';
+import { familiesOf } from '../backend/family.ts';
 import { WeftError } from '../base/errors.ts';
-import { type ChosenInterface, chooseInterface, type UnderlayView } from '../host/external-interface.ts';
-import { addressesOfEndpoints, guardedOf, guardedRegistry } from '../host/guarded.ts';
+import { type ChosenInterface, chooseInterface } from '../host/external-interface.ts';
+import { addressesOfEndpoints, guardedRegistry } from '../host/guarded.ts';
 import type { InterfaceChoice } from '../host/interface-choice.ts';
-import type { Guarded } from '../host/peer-table.ts';
 import { readUnderlay } from '../host/read-underlay.ts';
+import { underlayFrom } from '../host/underlay-from.ts';
 import type { Below } from '../kernel/below.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import { parseSubnetEnv, type SubnetEnv } from '../lease/subnet-env.ts';
@@ -72,7 +72,7 @@ export async function readNetworkView(options: ViewOptions, tools: ViewTools): P
   const { backend, warnings } = createBackend(config);
   const chosen = await chooseInterface(options, underlay, familiesOf(config));
   const view = { config, entries, chosen, subnetEnv, warnings: [...network.warnings, ...warnings] };
-  const around = surroundings(chosen, underlay, config, below !== undefined);
+  const around = underlayFrom(below !== undefined, chosen, underlay, config);
   try {
     const joined = await joinedAs(
       { config, backend, entries, chosen, subnetEnv, external: around.external },
@@ -88,14 +88,3 @@ export async function readNetworkView(options: ViewOptions, tools: ViewTools): P
 }
 
 const notMemberCodes = ['lease-missing', 'public-ip-missing', 'public-ip-not-here'];
-
-/** From another namespace no host is on the link of the interface, and no route takes anything over there. */
-function surroundings(
-  { external }: ChosenInterface,
-  underlay: UnderlayView,
-  config: NetworkConfig,
-  isBelow: boolean,
-): { readonly external: ChosenInterface['external']; readonly guarded: readonly Guarded[] } {
-  if (isBelow) return { external: { ...external, routes: [] }, guarded: [] };
-  return { external, guarded: guardedOf(underlay, external.name, networksOf(config)) };
-}

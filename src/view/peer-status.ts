@@ -1,9 +1,9 @@
 /** Of each peer: shall something lead to it, and does it? */
 import { publicIpOf, subnetOf } from '../backend/family.ts';
 import { tryVtepData } from '../backend/vtep.ts';
-import type { Family, IpAddress } from '../base/ip.ts';
+import { type Family, type IpAddress, ipToBigInt } from '../base/ip.ts';
 import type { Mac } from '../base/mac.ts';
-import type { Prefix } from '../base/prefix.ts';
+import { type Prefix, prefixBase } from '../base/prefix.ts';
 import type { CarriedPeer } from '../host/carried-peer.ts';
 import { planPeer } from '../host/membership.ts';
 import type { Lease } from '../lease/lease.ts';
@@ -54,12 +54,12 @@ export function peerStatuses(member: MemberView): PeerStatus[] {
   const unused = new Map(
     others.filter(lease => !used.has(nameOf(lease))).map(lease => [nameOf(lease), lease]),
   );
-  return [
+  return inOrder([
     ...peers.used.map(peer => usedStatus(member, peer, changes, reasons.get(nameOf(peer.lease)))),
     ...[...unused].map(([name, lease]) =>
       statusOf(lease, { state: 'refused', reason: reasons.get(name) ?? 'is led to by nothing', objects: [] }),
     ),
-  ].sort(inOrder);
+  ]);
 }
 
 function nameOf({ subnet }: Lease): string {
@@ -127,13 +127,21 @@ function statusOf(
 
 const order: readonly PeerState[] = ['missing', 'differs', 'refused', 'programmed', 'carried'];
 
-function inOrder(one: PeerStatus, other: PeerStatus): number {
-  const rank = ({ state }: PeerStatus): number => Math.min(order.indexOf(state), order.indexOf('programmed'));
-  return rank(one) - rank(other) || compareNumerically(subnetText(one), subnetText(other));
+/** By numbers: a collator would take longer to make than most commands have peers to sort. */
+function inOrder(statuses: readonly PeerStatus[]): PeerStatus[] {
+  return statuses
+    .map(status => ({ status, rank: rankOf(status), place: placeOf(status) }))
+    .sort((one, other) => one.rank - other.rank || (one.place < other.place ? -1 : 1))
+    .map(({ status }) => status);
 }
 
-function subnetText({ families }: PeerStatus): string {
-  return families[0]?.subnet ?? '';
+function rankOf({ state }: PeerStatus): number {
+  return Math.min(order.indexOf(state), order.indexOf('programmed'));
 }
 
-const { compare: compareNumerically } = new Intl.Collator('en', { numeric: true });
+/** IPv6 behind IPv4. */
+function placeOf({ families: [first] }: PeerStatus): bigint {
+  if (first === undefined) return 0n;
+  const base = ipToBigInt(prefixBase(first.subnet));
+  return first.family === 6 ? base + (1n << 128n) : base;
+}

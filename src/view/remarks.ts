@@ -15,6 +15,7 @@ import type { NetworkView } from './network-view.ts';
 export function remarksOn(options: PlanOptions, view: NetworkView, member: MemberView): string[] {
   return [
     ...view.chosen.missing.map(({ family, why }) => `without IPv${family}: ${why}`),
+    ...(member.membership.backend.oddities?.(member.membership.host.external) ?? []),
     ...leaseRemarks(view, member),
     ...macRemarks(member),
     ...subnetFileRemarks(options, member),

@@ -13,6 +13,8 @@ export function stepCommands(step: Step, netns?: string | undefined): string[] {
 /** Of an IPv6 route alone there are several. */
 function plainCommands(step: Step): string[] {
   const { verb, object } = step;
+  const name = verb === 'replace' ? step.differences.find(({ field }) => field === 'name') : undefined;
+  if (name !== undefined) return [`ip link set ${shellWord(String(name.actual))} name ${name.desired}`];
   if (verb === 'delete' || object.type === 'link') return [stepCommand(step)];
   // As the daemon does: whatever else has taken the place meanwhile, this is what shall be there.
   const command = objectCommand('replace', object);

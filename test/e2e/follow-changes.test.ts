@@ -13,7 +13,7 @@ import {
   usualConfig,
 } from '../support/weft-cluster.ts';
 import { eventuallyLeadsTo, type WeftHost } from '../support/weft-host.ts';
-import { startPing } from '../support/weft-ping.ts';
+import { assertNothingLost, startPing } from '../support/weft-ping.ts';
 import { createUnderlay } from '../support/weft-underlay.ts';
 
 const underlay = await createUnderlay(testScope({ after }));
@@ -174,4 +174,19 @@ test('SIGHUP looks at everything again and changes nothing that is right', async
   await eventuallyLeadsTo(a, [await leaseOf(cluster, b)]);
   assert.deepEqual(await a.overlay(), before);
   assert.equal(weft.exit, undefined);
+});
+
+test('a config that asks for a larger MTU than the interface has changes nothing that works, and is told of', async t => {
+  const network = await pair(t);
+  const { cluster, a, b, weft } = network;
+  const [one, other] = [await a.addContainer(), await b.addContainer()];
+  const before = await a.netns.run('ip -o link show flannel.1');
+  const ping = await startPing(one.netns, other.address);
+  await cluster.put('config', usualConfig.replace('"Type":"vxlan"', '"Type":"vxlan","MTU":1600'));
+  await weft.waitForOutput(/the config assumes an underlay MTU of 1600, eth0 has 1500/);
+  await ping.more(50);
+  await assertNothingLost(ping);
+  assert.equal(await a.netns.run('ip -o link show flannel.1'), before);
+  assert.match((await a.subnetEnv()).text, /^FLANNEL_MTU=1450$/m);
+  await assertConnected(network);
 });

@@ -4,6 +4,7 @@ import process from 'node:process';
 import { after, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { testScope } from '../support/leaks.ts';
+import { scriptFolder } from '../support/scripts.ts';
 import { createCluster, joinAll, leaseOf, usualConfig } from '../support/weft-cluster.ts';
 import { eventuallyLeadsTo, type WeftHost } from '../support/weft-host.ts';
 import { createUnderlay } from '../support/weft-underlay.ts';
@@ -105,6 +106,46 @@ test('from host-gw to vxlan: a device with a MAC of its own is made, which the d
   await eventuallyLeadsTo(c, [await leaseOf(cluster, a), await leaseOf(cluster, b)]);
 });
 
+test('a device with another name gets its own back, and keeps what is on it', async t => {
+  const { hosts, daemons } = await threeHosts(t);
+  const [a] = hosts;
+  await daemons[0]?.stop();
+  const routes = await a.run('ip route show dev flannel.1');
+  await a.run('ip link set flannel.1 name mine');
+  const plan = await planOn(a);
+  assert.equal(plan.code, 1);
+  assert.deepEqual(commandsOf(plan), ['ip link set mine name flannel.1'], plan.text);
+  assert.ok(proseOf(plan).includes('name is mine, shall be flannel.1'), plan.text);
+  await a.run('ip link set mine mtu 1300');
+  const both = await planOn(a);
+  assert.deepEqual(commandsOf(both), ['ip link set mine name flannel.1', 'ip link set flannel.1 mtu 1450']);
+  await execute(a, both);
+  await assertEmpty(a, both.text);
+  assert.equal(await a.run('ip route show dev flannel.1'), routes);
+});
+
+test('a route of somebody else before ours, or in its place, gives way', async t => {
+  const { cluster, hosts, daemons } = await threeHosts(t);
+  const [a, b] = hosts;
+  await daemons[0]?.stop();
+  const { subnet } = await leaseOf(cluster, b);
+  const own = `${subnet} via ${subnet.replace(/\/\d+$/, '')} dev flannel.1 onlink`;
+  const right = await a.run(`ip route show ${subnet}`);
+  const other = `${subnet} via 10.2.255.0 dev flannel.1 onlink`;
+  for (const [how, expected] of [
+    [`prepend ${other}`, [`ip route delete ${own}`, `ip route replace ${own}`]],
+    [`replace ${other}`, [`ip route replace ${own}`]],
+    [`replace ${subnet} via ${b.address} dev eth0`, [`ip route replace ${own}`]],
+  ] as const) {
+    await a.run(`ip route ${how}`);
+    const plan = await planOn(a);
+    assert.deepEqual(commandsOf(plan), expected, plan.text);
+    await execute(a, plan);
+    await assertEmpty(a, how);
+    assert.equal(await a.run(`ip route show ${subnet}`), right);
+  }
+});
+
 test('-as tells from the registry alone what another host should have, and that is right', async t => {
   const { cluster, hosts, daemons } = await threeHosts(t);
   const [a, , c] = hosts;
@@ -192,6 +233,49 @@ test('nftables: rules that are missing, and tables that are left over, are the t
   await execute(a, away);
   await assertEmpty(a, 'no rules are asked for', ...none);
   assert.doesNotMatch(await a.run('nft list ruleset'), /flannel/);
+});
+
+test('iptables: a rule in the place of one of ours is wrong, in other words it is right', async t => {
+  const cluster = await createCluster(testScope(t), underlay);
+  const [a] = await cluster.addHosts('a');
+  const flags = ['-ip-masq'];
+  const daemon = await a.join(flags);
+  await eventually('the plan to be empty', async () => (await planOn(a, ...flags)).code === 0);
+  await daemon.stop();
+  await a.run('iptables -w -R FLANNEL-FWD 1 -s 10.99.0.0/16 -j ACCEPT');
+  const replaced = await planOn(a, ...flags);
+  assert.match(replaced.text, /^# iptables: filter: chain FLANNEL-FWD has other rules$/m);
+  await execute(a, replaced);
+  await assertEmpty(a, replaced.text, ...flags);
+
+  // Programs of the past, which know no random ports, and print a word of ours otherwise.
+  const { path: folder, script } = scriptFolder(t);
+  for (const name of ['iptables', 'ip6tables']) {
+    const [restore = '', save = ''] = (await a.run(`which ${name}-restore ${name}-save`)).split('\n');
+    const refuse = `echo 'unknown option "--random-fully"' >&2; exit 2`;
+    const test = `text=$(cat); case $text in *--random-fully*) ${refuse};; esac`;
+    script(`${name}-restore`, `${test}\nprintf '%s\\n' "$text" | ${restore} "$@"`);
+    script(`${name}-save`, `${save} "$@" | sed 's/ -m comment --comment "flanneld forward"//'`);
+  }
+  const old = ['env', `PATH=${folder}:${process.env['PATH']}`];
+  const weft = (...words: readonly string[]): readonly string[] => [
+    ...old,
+    'bin/weft',
+    ...words,
+    ...a.flags,
+    ...flags,
+  ];
+  const before = await said(a, weft('plan'));
+  assert.match(before.text, /^# iptables: nat: chain FLANNEL-POSTRTG has other rules$/m);
+  await execute(a, before);
+  const after = await said(a, weft('plan'));
+  assert.match(after.text, /^# nothing to do/m, after.text);
+  assert.equal(after.code, 0);
+  await a.run('iptables -w -R FLANNEL-FWD 1 -s 10.99.0.0/16 -j ACCEPT');
+  assert.match(
+    (await said(a, weft('plan'))).text,
+    /^# iptables: filter: chain FLANNEL-FWD has other rules$/m,
+  );
 });
 
 const troubles: ReadonlyArray<readonly [string, (host: WeftHost) => readonly string[], RegExp]> = [

@@ -1,10 +1,10 @@
 import process from 'node:process';
 import type { Command } from 'commander';
 import { hasCode } from '../../base/errors.ts';
-import { parseNetworkConfig } from '../../lease/network-config.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { paintFor } from '../colour.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
+import { configsOf } from '../configs-apart.ts';
 import { readDaemonArguments, withDaemonFlags } from '../daemon-arguments.ts';
 import { eachNetwork, type PlacedNetwork } from '../each-network.ts';
 import type { FlagTable } from '../go-flags.ts';
@@ -80,8 +80,7 @@ function form(): Parameters<typeof renderPlan>[1] {
 
 async function planHere({ name, options, tools, apart }: PlacedNetwork): Promise<Plan> {
   const { readHostPlan } = await import('../../view/host-plan.ts');
-  const others = await Promise.all(apart.map(registry => configOf(registry, tools.signal)));
-  const found = await readHostPlan(options, { ...tools, apart: others.flat() });
+  const found = await readHostPlan(options, { ...tools, apart: await configsOf(apart, tools.signal) });
   const { view, member, firewalls, remarks } = found;
   view.warnings.forEach(reportWarning);
   const { peers, desired, steps } = member;
@@ -89,16 +88,6 @@ async function planHere({ name, options, tools, apart }: PlacedNetwork): Promise
     ...{ network: name, netns: tools.netns, steps, firewalls, remarks },
     ...{ peers: peers.used.length, objects: desired.size },
   };
-}
-
-/** Empty for a network without one that makes sense: then it takes nothing here. */
-async function configOf(registry: Registry, signal: AbortSignal) {
-  const entry = await registry.get('config', { signal });
-  try {
-    return entry === undefined ? [] : [parseNetworkConfig(entry.value).config];
-  } catch {
-    return [];
-  }
 }
 
 /** Of several networks in those that the host is in. @throws WeftError `host-unknown` when it is in none */

@@ -56,14 +56,20 @@ test("the VTEP is flannel's: flannel.<VNI> on the external interface, MTU 50 les
 });
 
 test('options change the device: VNI, Port, MTU, GBP, Learning', () => {
-  const config = configOf({ VNI: 77, port: 4789, MTU: 9000, GBP: true, Learning: true });
+  const config = configOf({ VNI: 77, port: 4789, MTU: 1400, GBP: true, Learning: true });
   const { backend, warnings } = createVxlan(config);
   assert.deepEqual(warnings, []);
-  assert.equal(backend.containerMtuBytes(external), 8950);
+  assert.equal(backend.containerMtuBytes(external), 1350);
   assert.equal(
     lines(backend.planHost(hostOf(config)))[0],
-    'ip link add flannel.77 address 0a:00:00:00:00:01 mtu 8950 txqueuelen 0 up type vxlan id 77 dev eth0 local 192.0.2.1 dstport 4789 nol2miss learning gbp',
+    'ip link add flannel.77 address 0a:00:00:00:00:01 mtu 1350 txqueuelen 0 up type vxlan id 77 dev eth0 local 192.0.2.1 dstport 4789 nol2miss learning gbp',
   );
+});
+
+test('an MTU that the interface has not got counts as its own, which is said', () => {
+  const { backend } = createVxlan(configOf({ MTU: 9000 }));
+  assert.equal(backend.containerMtuBytes(external), 1450);
+  assert.match(backend.oddities?.(external).join() ?? '', /MTU of 9000, eth0 has 1500/);
 });
 
 const badOptions: ReadonlyArray<readonly [object, RegExp]> = [

@@ -6,47 +6,23 @@ import { parsePrefix } from '../../../src/base/prefix.ts';
 import { chooseInterface, type UnderlayView } from '../../../src/host/external-interface.ts';
 import type { InterfaceChoice } from '../../../src/host/interface-choice.ts';
 import type { Address } from '../../../src/wire/address.ts';
-import type { Link } from '../../../src/wire/link.ts';
 import type { Route } from '../../../src/wire/route.ts';
-
-function link(index: number, name: string): Link {
-  return {
-    index,
-    name,
-    kind: { kind: 'none' },
-    mac: undefined,
-    mtuBytes: 1500,
-    txQueueLength: 0,
-    up: true,
-    carrier: true,
-    loopback: name === 'lo',
-    pointToPoint: false,
-    master: undefined,
-    parent: undefined,
-    parentNetnsId: undefined,
-    alias: undefined,
-  };
-}
-
-function address(dev: number, local: string, more: Partial<Address> = {}): Address {
-  const flags = { secondary: false, deprecated: false, permanent: true, tentative: false };
-  return { dev, local: parseIp(local), prefixLength: 24, scope: 'global', flags, ...more };
-}
+import { addressOn, choiceOf, linkNamed } from './underlay-views.ts';
 
 const deprecated = { secondary: false, deprecated: true, permanent: true, tentative: false };
 const dynamic = { secondary: false, deprecated: false, permanent: false, tentative: false };
 
 const view: UnderlayView = {
-  links: [link(1, 'lo'), link(2, 'eth0'), link(3, 'eth1'), link(4, 'eth2')],
+  links: [linkNamed('lo', 1), linkNamed('eth0', 2), linkNamed('eth1', 3), linkNamed('eth2', 4)],
   addresses: [
-    address(1, '127.0.0.1', { scope: 'host' }),
-    address(2, '10.0.2.15', { flags: dynamic }),
-    address(2, '192.0.2.99', { flags: deprecated }),
-    address(2, '192.0.2.1'),
-    address(2, 'fe80::1', { scope: 'link' }),
-    address(2, '2001:db8::1'),
-    address(3, '198.51.100.1'),
-    address(3, '198.51.100.2', { flags: { ...dynamic, permanent: true, secondary: true } }),
+    addressOn(1, '127.0.0.1', { scope: 'host' }),
+    addressOn(2, '10.0.2.15', { flags: dynamic }),
+    addressOn(2, '192.0.2.99', { flags: deprecated }),
+    addressOn(2, '192.0.2.1'),
+    addressOn(2, 'fe80::1', { scope: 'link' }),
+    addressOn(2, '2001:db8::1'),
+    addressOn(3, '198.51.100.1'),
+    addressOn(3, '198.51.100.2', { flags: { ...dynamic, permanent: true, secondary: true } }),
   ],
   routes: [
     { dst: parsePrefix('198.51.100.0/24'), dev: 3, type: 'unicast' },
@@ -61,20 +37,12 @@ const view: UnderlayView = {
   },
 };
 
-const none: InterfaceChoice = {
-  iface: [],
-  ifaceRegex: [],
-  ifaceCanReach: undefined,
-  publicIp: undefined,
-  publicIpv6: undefined,
-};
-
 async function choose(
   choice: Partial<InterfaceChoice>,
   families: readonly Family[] = [4],
   over = view,
 ): Promise<string> {
-  const chosen = await chooseInterface({ ...none, ...choice }, over, families);
+  const chosen = await chooseInterface(choiceOf(choice), over, families);
   const { name, ipv4, ipv6 } = chosen.external;
   return [name, ipv4, ipv6, 'publishes', chosen.publicIp, chosen.publicIpv6]
     .filter(part => part !== undefined)
@@ -235,17 +203,17 @@ const ipv6Flags = (more: Partial<NonNullable<Address['flags']>>) => ({
 });
 
 function onEth0(...own: readonly Address[]): UnderlayView {
-  return { ...view, addresses: [address(2, '192.0.2.1'), ...own] };
+  return { ...view, addresses: [addressOn(2, '192.0.2.1'), ...own] };
 }
 
 test('of several IPv6 addresses a lasting one is published, in no case a link-local or a tentative one', async () => {
   const [temporary, dynamic6, old, unsure, lasting, local] = [
-    address(2, '2001:db8::7e57', ipv6Flags({ secondary: true, permanent: false })),
-    address(2, '2001:db8::d1', ipv6Flags({ permanent: false })),
-    address(2, '2001:db8::01d', ipv6Flags({ deprecated: true })),
-    address(2, '2001:db8::aa', ipv6Flags({ tentative: true })),
-    address(2, 'fd00::1'),
-    address(2, 'fe80::1', { scope: 'link' }),
+    addressOn(2, '2001:db8::7e57', ipv6Flags({ secondary: true, permanent: false })),
+    addressOn(2, '2001:db8::d1', ipv6Flags({ permanent: false })),
+    addressOn(2, '2001:db8::01d', ipv6Flags({ deprecated: true })),
+    addressOn(2, '2001:db8::aa', ipv6Flags({ tentative: true })),
+    addressOn(2, 'fd00::1'),
+    addressOn(2, 'fe80::1', { scope: 'link' }),
   ];
   const order = [lasting, dynamic6, temporary, old];
   for (const [index, best] of order.entries()) {
@@ -266,14 +234,14 @@ const incomplete: ReadonlyArray<readonly [string, Partial<InterfaceChoice>, Unde
   [
     'a link-local IPv6 address only, named by -iface',
     { iface: ['eth0'] },
-    onEth0(address(2, 'fe80::1', { scope: 'link' })),
+    onEth0(addressOn(2, 'fe80::1', { scope: 'link' })),
     'eth0 192.0.2.1 publishes 192.0.2.1',
     /^IPv6: .* no usable IPv6 address \(it has fe80::1, which is link-local\)$/,
   ],
   [
     'a tentative IPv6 address only',
     { publicIp: parseIp('192.0.2.1') },
-    onEth0(address(2, '2001:db8::1', ipv6Flags({ tentative: true }))),
+    onEth0(addressOn(2, '2001:db8::1', ipv6Flags({ tentative: true }))),
     'eth0 192.0.2.1 publishes 192.0.2.1',
     /2001:db8::1, which is tentative/,
   ],
@@ -290,7 +258,7 @@ const incomplete: ReadonlyArray<readonly [string, Partial<InterfaceChoice>, Unde
   [
     'no IPv4 address',
     {},
-    { ...view, addresses: [address(2, '2001:db8::1')] },
+    { ...view, addresses: [addressOn(2, '2001:db8::1')] },
     'eth0 2001:db8::1 publishes 2001:db8::1',
     /^IPv4: interface eth0 has no usable IPv4 address$/,
   ],
@@ -298,7 +266,7 @@ const incomplete: ReadonlyArray<readonly [string, Partial<InterfaceChoice>, Unde
 for (const [what, choice, over, expected, why] of incomplete) {
   test(`interface choice for both families: ${what} leaves the other family, and says so`, async () => {
     assert.equal(await choose(choice, [4, 6], over), expected);
-    const { missing } = await chooseInterface({ ...none, ...choice }, over, [4, 6]);
+    const { missing } = await chooseInterface(choiceOf(choice), over, [4, 6]);
     assert.match(missing.map(one => `IPv${one.family}: ${one.why}`).join(), why);
     assert.ok(missing.every(({ remedy }) => remedy !== ''));
   });
