@@ -10,6 +10,7 @@ import type { FirewallView, KernelView } from '../trace/view.ts';
 import { type HostPlan, type PlanOptions, type PlanTools, readHostPlan } from '../view/host-plan.ts';
 import type { MemberView } from '../view/member-view.ts';
 import { type NetworkView, readNetworkView } from '../view/network-view.ts';
+import { type PeerProbes, probePeers } from './peer-probes.ts';
 
 export interface Scene {
   /** As the daemon would be given them. */
@@ -34,8 +35,12 @@ export interface Scene {
   /** All links, addresses, rules, routes, neighbours, FDB entries and settings of the namespace of the devices. */
   kernel(): Promise<KernelView>;
   firewall(family: Family): Promise<FirewallView>;
+  /** That of the namespace of the underlay, at which tunnel packets come in; the same, unless the devices are elsewhere. */
+  underlayFirewall(family: Family): Promise<FirewallView>;
   /** What the daemon says of itself. @throws WeftError `door-closed` while none runs, `door-silent` when it hangs */
   live(): Promise<LiveStatus>;
+  /** What peers answer over the overlay and the underlay; of many a sample. @throws see {@link probePeers} */
+  probes(): Promise<PeerProbes>;
 }
 
 export interface DoctorOptions extends PlanOptions {
@@ -63,7 +68,11 @@ export function createScene(parts: SceneParts): Scene {
     4: once(() => readFirewall(netns, 4, signal)),
     6: once(() => readFirewall(netns, 6, signal)),
   };
-  return {
+  const underlayFirewalls = {
+    4: once(() => readFirewall(undefined, 4, signal)),
+    6: once(() => readFirewall(undefined, 6, signal)),
+  };
+  const scene: Scene = {
     ...parts,
     registry,
     signal,
@@ -76,12 +85,15 @@ export function createScene(parts: SceneParts): Scene {
     },
     kernel: once(async () => await readView(socket, await firewalls[4]())),
     firewall: family => firewalls[family](),
+    underlayFirewall: family => (netns === undefined ? firewalls : underlayFirewalls)[family](),
     live: once(async () => {
       const at = { path: controlPath(options.subnetFile) };
       const said = await ask({ at, question: statusQuestion, patienceMs: daemonPatienceMs, signal });
       return parseLiveStatus(said);
     }),
+    probes: once(async () => await probePeers(scene)),
   };
+  return scene;
 }
 
 function once<T>(read: () => Promise<T>): () => Promise<T> {

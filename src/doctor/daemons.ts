@@ -1,0 +1,55 @@
+/** Who may have this host's part of the network in hand: daemons of Weft, and flanneld. */
+import { instancePrefix } from '../control/instance-name.ts';
+import { inNetns } from '../sys/netns.ts';
+import { type ProcessStatus, processesHere, processStatus } from '../sys/process-status.ts';
+import { holderOfUnixName } from '../sys/unix-name.ts';
+import type { Scene } from './scene.ts';
+
+/** The process that holds the lock of a device; undefined when none does, or it cannot be seen from here. */
+export function lockHolder({ netns }: Pick<Scene, 'netns'>, lock: string): number | undefined {
+  const find = (): number | undefined => holderOfUnixName(instancePrefix + lock);
+  return netns === undefined ? find() : inNetns(netns, find);
+}
+
+/** The daemon of this network: by what it says itself, else by the lock of one of these names. */
+export async function findDaemon(scene: Scene, locks: readonly string[]): Promise<ProcessStatus | undefined> {
+  const live = await scene.live().catch(() => undefined);
+  scene.signal.throwIfAborted();
+  if (live !== undefined) return processStatus(live.pid);
+  const [held] = locks.filter(name => scene.locks.includes(name));
+  const pid = held === undefined ? undefined : lockHolder(scene, held);
+  return pid === undefined ? undefined : processStatus(pid);
+}
+
+/** Started as `weft run`, in the network namespace of this process. */
+export function weftsHere(): ProcessStatus[] {
+  return processesHere(isWeftRun);
+}
+
+/** In the network namespace of this process. */
+export function flanneldsHere(): ProcessStatus[] {
+  return processesHere(([program = '']) => nameOf(program) === 'flanneld');
+}
+
+/** `node /opt/weft/src/cli/main.ts run ...`, with flags of Node's in between perhaps. */
+export function isWeftRun(argv: readonly string[]): boolean {
+  const main = argv.findIndex(word => /\/(?:src\/cli\/main\.ts|dist\/cli\/main\.js)$/.test(word));
+  return /^node/.test(nameOf(argv[0] ?? '')) && main > 0 && main <= 3 && argv[main + 1] === 'run';
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** As `ps -o pid,stat,args` prints it, save passwords. */
+export function processLine({ pid, state, argv }: ProcessStatus): string {
+  const words = argv.map(hidePassword).join(' ');
+  const short = words.length > 160 ? `${words.slice(0, 160)}...` : words;
+  return `ps: ${pid} ${state} ${short}`;
+}
+
+/** Also of two words, and of a URL. */
+function hidePassword(word: string, index: number, all: readonly string[]): string {
+  if (/^--?etcd-password$/.test(all[index - 1] ?? '')) return '***';
+  return word.replace(/^(--?etcd-password=).*$/, '$1***').replace(/(:\/\/[^:/@]*):[^@/]*@/g, '$1:***@');
+}
