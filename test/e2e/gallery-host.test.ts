@@ -1,0 +1,4 @@
+import { gallery } from './gallery/gallery.ts';
+import { hostFaults } from './gallery/host-faults.ts';
+
+gallery('host', hostFaults);

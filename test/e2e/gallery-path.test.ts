@@ -1,0 +1,4 @@
+import { gallery } from './gallery/gallery.ts';
+import { pathFaults } from './gallery/path-faults.ts';
+
+gallery('path', pathFaults);
