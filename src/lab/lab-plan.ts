@@ -12,6 +12,8 @@ export interface LabShape {
   readonly registry: RegistryKind;
   readonly backend: LabBackend;
   readonly family: LabFamily;
+  /** Whether the hosts probe each other, as daemons do; without, nothing but what somebody sends is on the wire. */
+  readonly probing: boolean;
 }
 
 /** IPv4, IPv6, or both: of the underlay and of the containers. */
@@ -64,6 +66,7 @@ export const defaultShape: LabShape = {
   registry: 'dir',
   backend: 'vxlan',
   family: '4',
+  probing: true,
 };
 
 /** Host n has 192.0.2.(10 + n); a subnet of 254 addresses keeps the first for the bridge. */

@@ -92,6 +92,7 @@ function daemonArgv(plan: LabPlan, host: HostPlan): Argv {
   const flags = ['-iface', 'eth0', '-subnet-file', file, ...registryFlags(plan)];
   // Nothing in a lab's host is in the way of its containers, and iptables need not be there.
   flags.push('-ip-masq=false', '-iptables-forward-rules=false');
+  if (!plan.shape.probing) flags.push('-peer-probing=false');
   return inside(host.netns, [weft, 'run', ...flags]);
 }
 

@@ -119,12 +119,16 @@ const processFile = (lab: string, pid: number): string => `${processDirectory(la
 function parseRecord(text: string): LabRecord | undefined {
   const record = parseJson(text) as Partial<LabRecord> | undefined;
   // What a lab of an earlier version does not name is as it was then.
-  const { name, hosts, containersPerHost, registry, backend, family } = { ...defaultShape, ...record?.shape };
+  const { name, hosts, containersPerHost, registry, backend, family, probing } = {
+    ...defaultShape,
+    ...record?.shape,
+  };
   if (typeof name !== 'string' || typeof hosts !== 'number' || typeof containersPerHost !== 'number')
     return undefined;
   if (registry !== 'dir' && registry !== 'etcd') return undefined;
   if (!labBackends.includes(backend) || !labFamilies.includes(family)) return undefined;
-  const shape = { name, hosts, containersPerHost, registry, backend, family };
+  if (typeof probing !== 'boolean') return undefined;
+  const shape = { name, hosts, containersPerHost, registry, backend, family, probing };
   return { shape, complete: record?.complete === true };
 }
 

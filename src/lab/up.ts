@@ -159,7 +159,7 @@ function refuseForeignNamespaces({ shape }: LabPlan): void {
 /** @throws WeftError `lab-differs`, and whatever keeps a lab from being used */
 function sameLab(asked: LabRequest): LabPlan {
   const plan = openLab(asked.name);
-  const keys = ['hosts', 'containersPerHost', 'registry', 'backend', 'family'] as const;
+  const keys = ['hosts', 'containersPerHost', 'registry', 'backend', 'family', 'probing'] as const;
   if (keys.every(key => asked[key] === undefined || asked[key] === plan.shape[key])) return plan;
   const { hosts, containersPerHost, registry } = plan.shape;
   const network = networkText(plan.shape);

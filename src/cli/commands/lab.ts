@@ -27,6 +27,7 @@ export function register(program: Command): void {
     )
     .addOption(backendOption())
     .addOption(familyOption())
+    .option('--no-probing', 'let no host probe another, so that only your own packets are on the wire')
     .action(up);
   lab.command('ls').description('what labs there are: hosts, subnets, daemons, containers').action(list);
   nameable(lab.command('exec'))
@@ -105,9 +106,11 @@ interface UpOptions extends NetworkOptions {
   readonly hosts?: number;
   readonly containers?: number;
   readonly registry?: 'dir' | 'etcd';
+  /** Commander's name for `--no-probing`. */
+  readonly probing: boolean;
 }
 
-async function up({ name, hosts, containers, registry, ...network }: UpOptions): Promise<void> {
+async function up({ name, hosts, containers, registry, probing, ...network }: UpOptions): Promise<void> {
   const [{ makeLab }, { readStatus }, { madeText }] = await Promise.all([
     import('../../lab/up.ts'),
     import('../../lab/lab-status.ts'),
@@ -118,6 +121,7 @@ async function up({ name, hosts, containers, registry, ...network }: UpOptions):
     ...(hosts === undefined ? {} : { hosts }),
     ...(containers === undefined ? {} : { containersPerHost: containers }),
     ...(registry === undefined ? {} : { registry }),
+    ...(probing ? {} : { probing }),
     ...network,
   };
   const { plan, made } = await interruptible(signal => makeLab(asked, { signal }));

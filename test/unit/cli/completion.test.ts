@@ -50,7 +50,7 @@ const exact: ReadonlyArray<
   ['run --he', '', '--healthz-ip --healthz-port --help'],
   ['run -etcd-k', '', '-etcd-keyfile'],
   ['lab up --re', '', '--registry'],
-  ['lab up -', '', '--name --hosts --containers --registry --backend --family -h'],
+  ['lab up -', '', '--name --hosts --containers --registry --backend --family --no-probing -h'],
   ['docker-opts -', '', '-f -d -i -c -k -m -h'],
   ['docker-opts --', '', '--help'],
   // A flag is offered once, in whatever form it was given, unless it may be repeated.

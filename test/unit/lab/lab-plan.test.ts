@@ -47,6 +47,7 @@ test('whatever its size, a lab has distinct namespaces and addresses, all recogn
     registry: fc.constantFrom('dir' as const, 'etcd' as const),
     backend: fc.constantFrom(...labBackends),
     family: fc.constantFrom(...labFamilies),
+    probing: fc.boolean(),
   });
   fc.assert(
     fc.property(shapes, fc.stringMatching(/^[a-z][a-z0-9_]{0,19}$/), (shape, other) => {
