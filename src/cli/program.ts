@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   'docker-opts': () => import('./commands/docker-opts.ts'),
   status: () => import('./commands/status.ts'),
   plan: () => import('./commands/plan.ts'),
+  doctor: () => import('./commands/doctor.ts'),
   cleanup: () => import('./commands/cleanup.ts'),
   trace: () => import('./commands/trace.ts'),
   capture: () => import('./commands/capture.ts'),
@@ -92,7 +93,7 @@ async function createProgram(args: readonly string[]): Promise<Command> {
   return program;
 }
 
-/** Those that a command line needs: the one that it names, or all of them. */
+/** Those that a command line needs: the one that it names, none for the version, or all of them. */
 function wanted(args: readonly string[]): ReadonlyArray<() => Promise<CommandModule>> {
   const names = wantedNames(args);
   return Object.entries(commands).flatMap(([name, load]) => (names.includes(name) ? [load] : []));
@@ -100,6 +101,7 @@ function wanted(args: readonly string[]): ReadonlyArray<() => Promise<CommandMod
 
 function wantedNames([name = '', ...rest]: readonly string[]): readonly string[] {
   if (name === 'help') return ['help', ...wantedNames(rest)];
+  if (name === '--version') return [];
   return Object.hasOwn(commands, name) ? [name] : Object.keys(commands);
 }
 

@@ -1,3 +1,4 @@
+import { defaultPeerPort } from '../control/peer-questions.ts';
 import type { FlagTable } from './go-flags.ts';
 import { registryFlags } from './registry-flags.ts';
 
@@ -111,6 +112,23 @@ export const runFlags = {
     default: '',
     placeholder: 'HOST:PORT',
     help: 'serve metrics for Prometheus at http://HOST:PORT/metrics; off unless given (not in flannel)',
+  },
+  'peer-probing': {
+    kind: 'bool',
+    default: true,
+    help: 'ask each peer now and then whether it answers, with how large packets, and how soon (not in flannel)',
+  },
+  'peer-probe-interval': {
+    kind: 'int',
+    default: 5,
+    placeholder: 'SECONDS',
+    help: 'how often each peer is asked, 1 to 3600; beyond 2,500 peers less often (not in flannel)',
+  },
+  'peer-port': {
+    kind: 'int',
+    default: defaultPeerPort,
+    placeholder: 'PORT',
+    help: "TCP port on the underlay at which the network's other hosts may ask this one, to trace and diagnose; 0 is none (not in flannel)",
   },
   'kube-subnet-mgr': {
     kind: 'bool',

@@ -74,10 +74,17 @@ function runOptionsOf(values: RunValues, environment: Environment): RunOptions {
     iptablesResyncSeconds: inRange('iptables-resync', values['iptables-resync'], 1, 86_400),
     healthz: port === 0 ? undefined : { ip: values['healthz-ip'], port },
     metrics: metricsAddress(values['metrics-addr']),
+    peerProbeSeconds: probeInterval(values),
+    peerPort: peerPortOf(values),
     notifySocket: environment['NOTIFY_SOCKET'] || undefined,
     logFormat: values['log-format'] as LogFormat,
     verbosity: values.v,
   };
+}
+
+/** @throws WeftError `option-invalid` */
+export function peerPortOf(values: { readonly 'peer-port': number }): number {
+  return inRange('peer-port', values['peer-port'], 0, 65535);
 }
 
 /** Flags whose value would change what the network does, and what to do instead. */
@@ -105,6 +112,12 @@ function ignoredArguments({ rest }: ParsedFlags<typeof runFlags>): string[] {
 function inRange(name: string, value: number, low: number, high: number): number {
   if (value >= low && value <= high) return value;
   throw optionInvalid(name, `expected ${low} to ${high}`, String(value));
+}
+
+/** Out of its bounds it is refused also where it has no effect. */
+function probeInterval(values: RunValues): number | undefined {
+  const seconds = inRange('peer-probe-interval', values['peer-probe-interval'], 1, 3600);
+  return values['peer-probing'] ? seconds : undefined;
 }
 
 function address(name: string, text: string, family?: Family): IpAddress | undefined {

@@ -1,9 +1,16 @@
 import v8 from 'node:v8';
 
-/**
- * Lets the heap's nursery stay as small as it is: what is made here by the thousands is needed to the end, so that a larger
- * one would only be more memory (with 5,000 leases a third of it, and no quicker; seen with Node 26).
- */
+const flags = [
+  // What is made here by the thousands outlives any nursery, so that a larger one would only be more memory.
+  'semi-space-growth-factor=1',
+  // Collected when it has grown by a fifth; else such a command ends before its garbage is looked at for the second time.
+  'heap-growing-percent=20',
+  // At once and in its place: what is made while marking goes on, and copies of what is moved, are memory too.
+  'no-incremental-marking',
+  'no-compact',
+];
+
+/** Keeps the heap near what is in use: with 5,000 leases 15 MB less, for 5 % more work (seen with Node 26). */
 export function keepHeapSmall(): void {
-  v8.setFlagsFromString('--semi-space-growth-factor=1');
+  for (const flag of flags) v8.setFlagsFromString(`--${flag}`);
 }

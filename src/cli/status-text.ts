@@ -1,37 +1,13 @@
 /** The status of a network for people: this host, counts, and a table of the peers. */
+import type { LiveRepair, LiveTrouble } from '../control/live-status.ts';
 import { describeSubnet } from '../lease/judge.ts';
-import { objectCommand } from '../state/describe.ts';
 import type { DeviceFacts } from '../view/device-facts.ts';
-import type { HostStatus } from '../view/host-status.ts';
-import type { PeerState, PeerStatus } from '../view/peer-status.ts';
+import type { LinkStatistics, Traffic } from '../wire/link-statistics.ts';
+import { bytesText, clockText, durationText, sinceText } from './moment.ts';
+import type { StatusForm, StatusPaint } from './status-form.ts';
+import { countLine, peerTable } from './status-peers.ts';
+import type { ToldStatus } from './told-status.ts';
 import { printable, wrap } from './wrap.ts';
-
-export interface StatusPaint {
-  heading(text: string): string;
-  quiet(text: string): string;
-  good(text: string): string;
-  bad(text: string): string;
-}
-
-export interface StatusForm {
-  readonly columns: number;
-  readonly paint: StatusPaint;
-  /** Every entry of the kernel that leads to a peer, too. */
-  readonly entries: boolean;
-}
-
-/** A network's status, and what the caller knows besides. */
-export interface ToldStatus extends HostStatus {
-  readonly network: string | undefined;
-  readonly daemonRuns: boolean;
-}
-
-/** True when this host is a member, its daemon runs, and everything leads where it shall. */
-export function isHealthy({ registry, kernel, peers, daemonRuns }: ToldStatus): boolean {
-  if (registry.problem !== undefined || kernel === undefined || !daemonRuns) return false;
-  const { missing, differing, leftOver } = kernel;
-  return missing + differing + leftOver === 0 && peers.every(({ state }) => isGood(state));
-}
 
 export function renderStatus(status: ToldStatus, form: StatusForm): string {
   const { network, peers } = status;
@@ -41,24 +17,28 @@ export function renderStatus(status: ToldStatus, form: StatusForm): string {
     ...hostLines(status, form),
     ...problemLines(status, form),
     '',
-    countLine(peers, paint),
-    ...(peers.length === 0 ? [] : ['', ...peerTable(peers, form)]),
+    countLine(status, form),
+    ...(peers.length === 0 ? [] : ['', ...peerTable(status, form)]),
   ].join('\n');
 }
 
+type Fact = readonly [name: string, value: string];
+
 function hostLines(status: ToldStatus, { columns, paint }: StatusForm): string[] {
-  const { host, lease, registry, daemonRuns } = status;
-  const rows: ReadonlyArray<readonly [string, string]> = [
+  const { host, statistics } = status;
+  const rows: readonly Fact[] = [
     ['interface', host.interface === undefined ? '' : `${host.interface}, MTU ${host.interfaceMtuBytes}`],
     ['public IP', [host.publicIp, host.publicIpv6].filter(ip => ip !== undefined).join(', ')],
     ['network', [host.networks.join(', '), host.backend].filter(Boolean).join(' by ')],
     ['subnet', host.subnet === undefined ? '' : describeSubnet(host.subnet)],
-    ['lease', lease === undefined ? '' : leaseText(lease)],
+    ['lease', leaseText(status, paint)],
     ['containers', host.mtuBytes === undefined ? '' : `MTU ${host.mtuBytes}`],
-    ...host.devices.map(device => ['device', deviceText(device, paint)] as const),
+    ...host.devices.map((device): Fact => ['device', deviceText(device, statistics.get(device.name), paint)]),
     ['kernel', kernelText(status, paint)],
-    ['registry', `${registry.name}: ${registry.reachable ? 'answers' : paint.bad('does not answer')}`],
-    ['daemon', daemonRuns ? 'runs' : paint.bad('does not run')],
+    ['registry', registryText(status, paint)],
+    ['daemon', daemonText(status, paint)],
+    ...repairRows(status),
+    ...troubleRows(status, paint),
   ];
   return rows
     .filter(([, value]) => value !== '')
@@ -69,18 +49,43 @@ function hostLines(status: ToldStatus, { columns, paint }: StatusForm): string[]
 
 const nameWidth = 12;
 
-function leaseText({ key, permanent }: NonNullable<HostStatus['lease']>): string {
-  if (key === undefined) return 'none in the registry; the daemon leases the subnet again';
-  return permanent ? `${key}, a reservation` : `${key}, ends within a day unless the daemon renews it`;
+function leaseText(status: ToldStatus, paint: StatusPaint): string {
+  const { lease, daemon } = status;
+  if (lease === undefined) {
+    return status.leaseEndsMs === undefined ? '' : `${endText(status, paint)}, by what the daemon knows`;
+  }
+  if (lease.key === undefined) return 'none in the registry; the daemon leases the subnet again';
+  if (lease.permanent) return `${lease.key}, a reservation`;
+  const problem = daemon.live?.network?.lease.problem ?? '';
+  const ends = `${lease.key}, ${endText(status, paint)}`;
+  return problem === '' ? ends : `${ends}; ${paint.bad(printable(problem))}`;
 }
 
-function deviceText({ name, state, mtuBytes, mac }: DeviceFacts, paint: StatusPaint): string {
+function endText({ leaseEndsMs, nowMs, daemon }: ToldStatus, paint: StatusPaint): string {
+  const without = daemon.runs ? '' : ' unless the daemon renews it';
+  if (leaseEndsMs === undefined) return `ends within a day${without || ' unless it is renewed'}`;
+  if (leaseEndsMs <= nowMs) return paint.bad(`expired ${durationText(nowMs - leaseEndsMs)} ago`);
+  return `expires in ${durationText(leaseEndsMs - nowMs)}${without}`;
+}
+
+function deviceText(
+  { name, state, mtuBytes, mac }: DeviceFacts,
+  counted: LinkStatistics | undefined,
+  paint: StatusPaint,
+): string {
   if (state === 'missing') return `${name} ${paint.bad('missing')}`;
   const facts = [`MTU ${mtuBytes}`, ...(mac === undefined ? [] : [mac])];
-  return `${name} ${state === 'up' ? state : paint.bad(state)}, ${facts.join(', ')}`;
+  const line = `${name} ${state === 'up' ? state : paint.bad(state)}, ${facts.join(', ')}`;
+  return counted === undefined ? line : `${line}\n${trafficText(counted)}`;
 }
 
-function kernelText({ kernel }: HostStatus, paint: StatusPaint): string {
+function trafficText({ received, sent }: LinkStatistics): string {
+  const of = ({ bytes, dropped }: Traffic): string =>
+    dropped > 0 ? `${bytesText(bytes)} (${dropped} dropped)` : bytesText(bytes);
+  return `in ${of(received)}, out ${of(sent)}`;
+}
+
+function kernelText({ kernel }: ToldStatus, paint: StatusPaint): string {
   if (kernel === undefined) return 'what it shall have is not known; this is what it has';
   const { objects, missing, differing, leftOver } = kernel;
   const wrong = [
@@ -92,7 +97,63 @@ function kernelText({ kernel }: HostStatus, paint: StatusPaint): string {
   return `${paint.bad(wrong.join(', '))} of ${objects} objects: \`weft plan\` shows them`;
 }
 
-function problemLines({ registry, remarks }: HostStatus, { columns, paint }: StatusForm): string[] {
+function registryText({ registry, daemon, nowMs }: ToldStatus, paint: StatusPaint): string {
+  const answers = `${registry.name}: ${registry.reachable ? 'answers' : paint.bad('does not answer')}`;
+  const { staleSinceMs } = daemon.live?.network?.registry ?? {};
+  if (staleSinceMs === undefined) return answers;
+  const stale = `stale since ${sinceText(staleSinceMs, nowMs)}`;
+  return `${answers}; what the daemon knows is ${paint.bad(stale)}`;
+}
+
+function daemonText({ daemon, nowMs }: ToldStatus, paint: StatusPaint): string {
+  const { runs, live, mute } = daemon;
+  if (live !== undefined) {
+    const { version, pid, startedMs, ready, reason } = live;
+    const about = `weft ${printable(version)}, pid ${pid}, up ${durationText(nowMs - startedMs)}`;
+    return `${about}, ${ready ? 'ready' : paint.bad(`not ready: ${printable(reason)}`)}`;
+  }
+  if (mute === 'hangs') return paint.bad('runs, but does not answer');
+  if (mute === 'refuses') return 'runs, and tells more to root and to its own group';
+  return runs ? 'runs' : paint.bad('does not run');
+}
+
+function repairRows({ daemon, nowMs }: ToldStatus): Fact[] {
+  const { counts = {}, last = [] } = daemon.live?.network?.repairs ?? {};
+  const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (all === 0) return [];
+  const [newest] = last;
+  const told = `${all} ${all === 1 ? 'repair' : 'repairs'}`;
+  return [['repairs', newest === undefined ? told : `${told}, last ${repairText(newest, nowMs)}`]];
+}
+
+function repairText({ atMs, command, by }: LiveRepair, nowMs: number): string {
+  const line = `${clockText(atMs, nowMs)} \`${printable(command)}\``;
+  return by === undefined ? line : `${line}, undone by ${printable(by)}`;
+}
+
+const toldTroubles = 3;
+
+/** Not all: the daemon's log has them, and -json those that it keeps. */
+function troubleRows({ daemon, nowMs }: ToldStatus, paint: StatusPaint): Fact[] {
+  const { network, waiting } = daemon.live ?? {};
+  const all = network?.troubles ?? (waiting === undefined ? [] : [waiting]);
+  return all
+    .slice(0, toldTroubles)
+    .map((trouble, index): Fact => [index === 0 ? 'troubles' : '', troubleText(trouble, nowMs, paint)]);
+}
+
+function troubleText(
+  { atMs, sinceMs, count, level, message }: LiveTrouble,
+  nowMs: number,
+  paint: StatusPaint,
+): string {
+  const at = clockText(atMs, nowMs);
+  const again = count > 1 ? ` (${count} times since ${clockText(sinceMs, nowMs)})` : '';
+  const told = printable(message);
+  return `${at} ${level === 'error' ? paint.bad(told) : told}${again}`;
+}
+
+function problemLines({ registry, remarks }: ToldStatus, { columns, paint }: StatusForm): string[] {
   const { problem } = registry;
   const sentences = [
     ...(problem === undefined ? [] : [problem.message]),
@@ -101,78 +162,4 @@ function problemLines({ registry, remarks }: HostStatus, { columns, paint }: Sta
   ];
   if (sentences.length === 0) return [];
   return ['', ...sentences.map(text => paint.quiet(wrap(printable(text), { width: columns, hanging: 2 })))];
-}
-
-const states: readonly PeerState[] = ['programmed', 'carried', 'missing', 'differs', 'refused'];
-
-function countLine(peers: readonly PeerStatus[], paint: StatusPaint): string {
-  const counts = states
-    .map(state => [state, peers.filter(peer => peer.state === state).length] as const)
-    .filter(([, count]) => count > 0)
-    .map(([state, count]) => paintState(state, `${count} ${state}`, paint));
-  const all = peers.length === 1 ? '1 peer' : `${peers.length} peers`;
-  return `${paint.heading(all)}${counts.length === 0 ? '' : `: ${counts.join(', ')}`}`;
-}
-
-function paintState(state: PeerState, text: string, paint: StatusPaint): string {
-  return isGood(state) ? paint.good(text) : paint.bad(text);
-}
-
-function isGood(state: PeerState): boolean {
-  return state === 'programmed' || state === 'carried';
-}
-
-type Row = readonly [subnet: string, host: string, mac: string, state: PeerState | ''];
-
-/** A row for each family; below it, what is wrong. */
-function peerTable(peers: readonly PeerStatus[], form: StatusForm): string[] {
-  const { columns, paint } = form;
-  const rows = peers.map(rowsOf);
-  const width = (column: 0 | 1 | 2, least: number): number =>
-    rows.flat().reduce((most, row) => Math.max(most, row[column].length), least);
-  const widths = [width(0, 6), width(1, 4), width(2, 8)] as const;
-  // A MAC is the first that can be done without; -peer tells it.
-  const hasMacs = widths[2] > 8 && widths[0] + widths[1] + widths[2] + 6 + stateWidth <= columns;
-  const line = ([subnet, host, mac, state]: readonly [string, string, string, string]): string =>
-    [subnet.padEnd(widths[0]), host.padEnd(widths[1]), ...(hasMacs ? [mac.padEnd(widths[2])] : []), state]
-      .join('  ')
-      .trimEnd();
-  return [
-    paint.quiet(line(['SUBNET', 'HOST', 'VTEP MAC', 'STATE'])),
-    ...peers.flatMap((peer, index) => [
-      ...(rows[index] ?? []).map(([subnet, host, mac, state]) =>
-        line([subnet, host, mac, state === '' ? '' : paintState(state, state, paint)]),
-      ),
-      ...detailLines(peer, form),
-    ]),
-  ];
-}
-
-const stateWidth = 10;
-
-function rowsOf({ families, state }: PeerStatus): Row[] {
-  return families.map(({ subnet, address, vtepMac }, index) => [
-    ...([subnet, address ?? '-', vtepMac ?? '-'] as const),
-    index === 0 ? state : '',
-  ]);
-}
-
-function detailLines(
-  { state, reason, objects }: PeerStatus,
-  { columns, paint, entries }: StatusForm,
-): string[] {
-  const what = state === 'missing' || state === 'differs' ? `${state}: ${reason}` : reason && `it ${reason}`;
-  return [
-    ...(reason === '' ? [] : [wrap(printable(what), { width: columns, indent: 2, hanging: 4 })]),
-    ...(entries
-      ? objects.map(one =>
-          wrap(
-            `${paintState(one.state, one.state.padEnd(stateWidth), paint)}  ${objectCommand('replace', one.object)}`,
-            {
-              ...{ width: columns, indent: 2, hanging: 4 },
-            },
-          ),
-        )
-      : []),
-  ];
 }

@@ -17,25 +17,35 @@ export interface WrapOptions {
 
 /**
  * Breaks each line of `text` between words so that it fits the width; words longer than a line, such as
- * addresses and paths, stay whole.
+ * addresses and paths, stay whole. Colours take no room.
  */
 export function wrap(text: string, { width = columns, indent = 0, hanging = 0 }: WrapOptions = {}): string {
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
-    let line = ' '.repeat(lines.length === 0 ? indent : hanging);
+    let used = lines.length === 0 ? indent : hanging;
+    let line = ' '.repeat(used);
     let empty = true;
     for (const word of paragraph.split(' ')) {
-      if (!empty && line.length + 1 + word.length > width) {
+      const length = visibleLength(word);
+      if (!empty && used + 1 + length > width) {
         lines.push(line);
         line = ' '.repeat(hanging) + word;
+        used = hanging + length;
       } else {
         line += (empty ? '' : ' ') + word;
+        used += (empty ? 0 : 1) + length;
       }
       empty = false;
     }
     lines.push(line.trimEnd());
   }
   return lines.join('\n');
+}
+
+/** Without what switches colours: ECMA-48, SELECT GRAPHIC RENDITION. */
+function visibleLength(word: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
+  return word.includes('\x1b') ? word.replace(/\x1b\[[\d;]*m/g, '').length : word.length;
 }
 
 /** Makes text from outside safe to print: control characters, which could steer a terminal, become `\xNN`. */

@@ -2,6 +2,7 @@ import process from 'node:process';
 import type { Command } from 'commander';
 import { describeError, WeftError } from '../../base/errors.ts';
 import type { DaemonTools } from '../../daemon/daemon.ts';
+import type { PacketAnswers } from '../../daemon/peer-door.ts';
 import { wantsColour } from '../colour.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
@@ -57,7 +58,7 @@ async function serve(options: RunOptions, warnings: readonly string[]): Promise<
       options.registry,
       (registry, signal) => {
         const onReload = (reload: () => void) => void process.on('SIGHUP', reload);
-        return start({ registry, log, signal, onReload });
+        return start({ version: weftVersion(), registry, log, signal, loadPacketAnswers, onReload });
       },
       log,
     );
@@ -68,6 +69,11 @@ async function serve(options: RunOptions, warnings: readonly string[]): Promise<
     log.error(known, describeError(error));
     process.exitCode = exitCodeOf(error);
   }
+}
+
+async function loadPacketAnswers(): Promise<PacketAnswers> {
+  const { PacketAnswers: Answers } = await import('../../trace/packet-answers.ts');
+  return new Answers();
 }
 
 /** What runs: a daemon of one network, or of several. */

@@ -62,6 +62,9 @@ test('every flag of flanneld is there with its default, and four of our own', ()
     'ip-masq-exclude': undefined,
     'vtep-filter': 'auto',
     'metrics-addr': '',
+    'peer-probing': true,
+    'peer-probe-interval': 5,
+    'peer-port': 8473,
   });
 });
 
@@ -94,6 +97,8 @@ test('the options of an empty command line are flanneld’s defaults', () => {
     iptablesResyncSeconds: 5,
     healthz: undefined,
     metrics: undefined,
+    peerProbeSeconds: 5,
+    peerPort: 8473,
     notifySocket: undefined,
     logFormat: 'auto',
     verbosity: 0,
@@ -124,6 +129,9 @@ const taken: Readonly<Record<string, Taken>> = {
     options: { publicIp: ip('192.0.2.1'), publicIpv6: ip('fd00::1'), ifaceCanReach: ip('2001:db8::') },
   },
   'the smallest margin': { args: ['-subnet-lease-renew-margin=1'], options: { renewMarginMinutes: 1 } },
+  'no peer door': { args: ['-peer-port=0'], options: { peerPort: 0 } },
+  'an interval of probes': { args: ['-peer-probe-interval', '60'], options: { peerProbeSeconds: 60 } },
+  'no probes': { args: ['-peer-probing=false'], options: { peerProbeSeconds: undefined } },
   'the largest margin': { args: ['-subnet-lease-renew-margin=1439'], options: { renewMarginMinutes: 1439 } },
   'a health port': {
     args: ['-healthz-port', '8080', '-healthz-ip', '127.0.0.1'],
@@ -223,6 +231,9 @@ const refused: ReadonlyArray<readonly [args: readonly string[], code: string, me
     'option-invalid',
     '-subnet-lease-renew-margin: expected 1 to 1439, got "1440"',
   ],
+  [['-peer-probe-interval=0'], 'option-invalid', '-peer-probe-interval: expected 1 to 3600, got "0"'],
+  [['-peer-probe-interval=3601'], 'option-invalid', '-peer-probe-interval: expected 1 to 3600, got "3601"'],
+  [['-peer-port=65536'], 'option-invalid', '-peer-port: expected 0 to 65535, got "65536"'],
   [['-healthz-port=65536'], 'option-invalid', '-healthz-port: expected 0 to 65535, got "65536"'],
   ...['9469', ':9469', '127.0.0.1', '127.0.0.1:0', '127.0.0.1:65536', 'fd00::1:9469', 'http://a:1', 'a:'].map(
     text =>
@@ -354,6 +365,8 @@ test('printable options hide passwords, keep the user, and leave out what was no
     iptablesForwardRules: true,
     iptablesResyncSeconds: 5,
     healthz: '127.0.0.1:80',
+    peerProbeSeconds: 5,
+    peerPort: 8473,
     logFormat: 'auto',
     verbosity: 0,
   });

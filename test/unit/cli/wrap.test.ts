@@ -37,3 +37,11 @@ test('wrapping changes nothing but white space, and no line of short words is to
 test('printable text has no control character but tab and newline', () => {
   assert.equal(printable('a\tb\nc\x1b[31m\x00\x7f\x9bü→'), 'a\tb\nc\\x1b[31m\\x00\\x7f\\x9bü→');
 });
+
+test('colours take no room', () => {
+  const plain = 'three peers: two programmed, one missing; one answers, one silent';
+  const painted = plain.replace(/programmed|missing|answers|silent/g, word => `\x1b[31m${word}\x1b[39m`);
+  const wrapped = wrap(painted, { width: 30, hanging: 2 });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is taken away
+  assert.equal(wrapped.replace(/\x1b\[\d+m/g, ''), wrap(plain, { width: 30, hanging: 2 }));
+});
