@@ -9,6 +9,8 @@
  */
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
 import { shellWord } from '../base/shell-word.ts';
+import { controlPath } from '../control/control-path.ts';
+import { instancePrefix } from '../control/instance-name.ts';
 import { cleanFirewalls } from '../firewall/clean.ts';
 import { type Programs, programsIn } from '../firewall/programs.ts';
 import { tracesIn } from '../firewall/traces.ts';
@@ -36,7 +38,8 @@ import {
 } from './cleanup-file.ts';
 import { findOwnLeases, type LeaseToRemove } from './cleanup-lease.ts';
 import { isWithin, readDirectRoutes, routeSteps } from './cleanup-routes.ts';
-import { acquireInstanceLock, type InstanceLock, instancePrefix } from './instance-lock.ts';
+import { isStaleSocket } from './control-socket.ts';
+import { acquireInstanceLock, type InstanceLock } from './instance-lock.ts';
 import { requireCapabilities } from './preflight.ts';
 
 export interface CleanupOptions {
@@ -140,6 +143,7 @@ class Cleanup {
     for (const lease of leases) await this.#removeLease(lease);
     if (file.remark !== '') this.#remark(file.remark);
     for (const path of file.remove) await this.#act(`rm ${shellWord(path)}`, () => removeFile(path));
+    if (file.remark === '') await this.#removeSocket(controlPath(subnetFile));
     for (const path of network === undefined ? otherNetworksFiles(subnetFile) : []) {
       this.#remark(`${path} stays: -subnet-file ${shellWord(path)} removes it`);
     }
@@ -239,6 +243,11 @@ class Cleanup {
         return said;
       },
     };
+  }
+
+  /** That of a daemon which was killed; one that lives (-force) removes its own. */
+  async #removeSocket(file: string): Promise<void> {
+    if (await isStaleSocket(file)) await this.#act(`rm ${shellWord(file)}`, () => removeFile(file));
   }
 
   async #removeLease({ key, revision, kept }: LeaseToRemove): Promise<void> {

@@ -1,9 +1,7 @@
 import { WeftError } from '../base/errors.ts';
+import { instancePrefix } from '../control/instance-name.ts';
 import { commandLine } from '../sys/process.ts';
 import { claimUnixName, holderOfUnixName } from '../sys/unix-name.ts';
-
-/** How the names of instances begin among a network namespace's abstract Unix sockets. */
-export const instancePrefix = 'weft/';
 
 export interface InstanceLock {
   /** Lets another daemon begin; more than once does no harm. */

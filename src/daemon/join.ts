@@ -1,18 +1,17 @@
 /** Joining the network: config, interface, lease. Whatever the registry cannot tell yet is waited for. */
 import { randomBytes } from 'node:crypto';
-import type { Backend, ExternalInterface } from '../backend/backend.ts';
+import type { Backend } from '../backend/backend.ts';
 import { createBackend } from '../backend/backends.ts';
-import { familiesOf, networksOf } from '../backend/family.ts';
+import { familiesOf } from '../backend/family.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Mac, macFromRandom } from '../base/mac.ts';
 import type { ChosenInterface, UnderlayView } from '../host/external-interface.ts';
 import { formerBackends, leftDevices } from '../host/former-backends.ts';
-import { guardedOf } from '../host/guarded.ts';
 import { lockNames, locksOf, type Membership } from '../host/membership.ts';
-import type { Guarded } from '../host/peer-table.ts';
 import { readUnderlay } from '../host/read-underlay.ts';
+import { underlayFrom } from '../host/underlay-from.ts';
 import { links } from '../kernel/links.ts';
 import { snapshot } from '../kernel/snapshot.ts';
 import { describeSubnet } from '../lease/judge.ts';
@@ -56,11 +55,12 @@ export async function joinNetwork(
   const read = (): Promise<UnderlayView> => readUnderlay(place.underlay);
   const { chosen, view } = await awaitInterface(options, familiesOf(config), { ...tools, read });
   const { publicIp, publicIpv6, because } = chosen;
-  const { external, guarded } = underlayFrom(place, chosen, view, config);
+  const { external, guarded } = underlayFrom(place.below !== undefined, chosen, view, config);
   log.info(
     { interface: external.name, publicIp, publicIpv6, mtu: external.mtuBytes, because },
     'chose the interface to the underlay',
   );
+  for (const oddity of backend.oddities?.(external) ?? []) log.warn({}, oddity);
   for (const { family, why, remedy } of chosen.missing) {
     log.warn({ remedy }, `going without IPv${family} until that changes: ${why}`);
   }
@@ -74,20 +74,6 @@ export async function joinNetwork(
   const former = formerBackends({ backend, host }, { existing, observed });
   tools.locks.hold(locksOf({ backend, host, former }));
   return { own, membership: { guarded, backend, chosen, former, host } };
-}
-
-/**
- * What the place makes of the underlay: from another namespace no host is on the link of its interface, and no route
- * takes anything over there.
- */
-export function underlayFrom(
-  { below }: NetworkPlace,
-  { external }: ChosenInterface,
-  view: UnderlayView,
-  config: NetworkConfig,
-): { readonly external: ExternalInterface; readonly guarded: readonly Guarded[] } {
-  if (below !== undefined) return { external: { ...external, routes: [] }, guarded: [] };
-  return { external, guarded: guardedOf(view, external.name, networksOf(config)) };
 }
 
 async function acquire(

@@ -4,20 +4,28 @@ import type { Clock } from '../base/clock.ts';
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Scope } from '../base/scope.ts';
+import { controlPath } from '../control/control-path.ts';
+import type { ServedNetwork } from '../host/served-network.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createSubnetManager } from '../registry/subnet-manager.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { arbitratedManager } from './arbitrated-manager.ts';
+import type { ControlSocket } from './control-socket.ts';
 import type { Readiness } from './health.ts';
 import { acquireInstanceLock } from './instance-lock.ts';
+import { answerLive } from './live-answer.ts';
 import type { MeasuredNetwork } from './metrics/measured-network.ts';
 import type { NetworkArbiter } from './network-arbiter.ts';
 import { liveInNetwork } from './network-life.ts';
 import { type NetworkPlace, placeInNetns, placeOnUnderlay } from './network-place.ts';
 import type { DaemonOptions, NamedNetwork } from './options.ts';
+import { tellsOfRepair } from './repair-log.ts';
 import type { NetworkService } from './serve.ts';
+import { TroubleBook } from './trouble-book.ts';
 
 export interface KeeperOptions {
+  /** Of this program. */
+  readonly version: string;
   readonly options: DaemonOptions;
   readonly network: NamedNetwork & { readonly registry: Registry };
   readonly underlay: NetlinkSocket;
@@ -36,12 +44,14 @@ const toldEach = 10;
 export class NetworkKeeper {
   readonly #options: KeeperOptions;
   readonly #log: Log;
+  readonly #troubles: TroubleBook;
   #service: NetworkService | undefined;
   #problem = '';
 
   constructor(options: KeeperOptions) {
     this.#options = options;
-    this.#log = logOf(options.log, options.network.name);
+    this.#troubles = new TroubleBook(options.clock, message => !tellsOfRepair(message));
+    this.#log = this.#troubles.listen(logOf(options.log, options.network.name));
   }
 
   get name(): string {
@@ -59,6 +69,11 @@ export class NetworkKeeper {
     return this.#service?.measured;
   }
 
+  /** What other hosts may ask about; undefined while there is no lease. */
+  get served(): ServedNetwork | undefined {
+    return this.#service?.served;
+  }
+
   reload(): void {
     if (this.#service !== undefined) this.#service.reload();
     else this.#log.info({}, 'SIGHUP: the network is not joined yet, nothing to look at again');
@@ -66,6 +81,28 @@ export class NetworkKeeper {
 
   /** Lives until the signal aborts, and never rejects. */
   async run(): Promise<void> {
+    const socket = this.#answer();
+    try {
+      await this.#keepLiving();
+    } finally {
+      socket.close();
+    }
+  }
+
+  #answer(): ControlSocket {
+    const { version, clock, options } = this.#options;
+    const path = controlPath(options.subnetFile);
+    return answerLive(
+      {
+        ...{ version, troubles: this.#troubles },
+        readiness: () => this.readiness(),
+        service: () => this.#service,
+      },
+      { path, clock, log: this.#log },
+    );
+  }
+
+  async #keepLiving(): Promise<void> {
     const { clock, signal } = this.#options;
     for (let failures = 0; !signal.aborted; failures++) {
       try {

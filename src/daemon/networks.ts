@@ -18,6 +18,7 @@ import { type Readiness, serveHealth } from './health.ts';
 import { NetworkArbiter } from './network-arbiter.ts';
 import { NetworkKeeper } from './network-keeper.ts';
 import type { DaemonOptions, NamedNetwork, SeveralNetworks } from './options.ts';
+import { PeerDoor } from './peer-door.ts';
 import { requireCapabilities } from './preflight.ts';
 
 /**
@@ -27,7 +28,7 @@ import { requireCapabilities } from './preflight.ts';
 export async function runNetworks(
   options: DaemonOptions,
   several: SeveralNetworks,
-  { registry, log, signal, onReload = () => {} }: DaemonTools,
+  { version, registry, log, signal, loadPacketAnswers, onReload = () => {} }: DaemonTools,
 ): Promise<number> {
   const scope = new Scope();
   const ending = AbortSignal.any([signal, scope.signal]);
@@ -44,6 +45,7 @@ export async function runNetworks(
       network =>
         new NetworkKeeper({
           ...tools,
+          version,
           arbiter,
           underlay,
           network,
@@ -64,6 +66,16 @@ export async function runNetworks(
           measured: keeper.measured,
         }));
       scope.own('metrics listener', await serveMetrics(options.metrics, measured, log));
+    }
+    if (options.peerPort > 0) {
+      const door = { ...tools, port: options.peerPort, version, loadPacketAnswers };
+      const served = () =>
+        keepers.map(keeper => ({
+          name: keeper.name,
+          readiness: keeper.readiness(),
+          served: keeper.served,
+        }));
+      scope.own('peer door', PeerDoor.keep({ ...door, networks: served }));
     }
     onReload(() => {
       for (const keeper of keepers) keeper.reload();

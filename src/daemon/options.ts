@@ -27,6 +27,10 @@ export interface DaemonOptions extends InterfaceChoice {
   readonly healthz: { readonly ip: string; readonly port: number } | undefined;
   /** Where /metrics is served, and the version that is told there; undefined: nowhere. */
   readonly metrics: MetricsAddress | undefined;
+  /** How often each peer is asked whether it is there, 1 to 3600; undefined: never. */
+  readonly peerProbeSeconds: number | undefined;
+  /** TCP port on the underlay for the questions of other hosts; 0: none. */
+  readonly peerPort: number;
   /** $NOTIFY_SOCKET of sd_notify(3). */
   readonly notifySocket: string | undefined;
 }

@@ -2,29 +2,10 @@
 import { WeftError } from '../base/errors.ts';
 import type { Applied } from '../kernel/apply.ts';
 import { links } from '../kernel/links.ts';
-import type { Snapshot } from '../kernel/snapshot.ts';
 import { compare } from '../state/compare.ts';
 import type { KernelObject, KernelState, LinkName, ObjectKey } from '../state/kernel-object.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import type { Link } from '../wire/link.ts';
-import type { IfIndex } from '../wire/rtnetlink.ts';
-
-/**
- * The device of ours that lost its name to nobody: the one that had it when it had the number `index`, or, of what an
- * earlier run left, the VTEP with the MAC that our lease publishes.
- */
-export function renamedDevice(
-  { links: all }: Snapshot,
-  wish: KernelObject | undefined,
-  index: IfIndex | undefined,
-): Link | undefined {
-  if (wish?.type !== 'link' || all.has(wish.value.name)) return undefined;
-  const { kind: wanted, mac } = wish.value;
-  return [...all.values()].find(({ kind, ...link }) => {
-    const isVtep = kind.kind === 'vxlan' && wanted?.kind === 'vxlan' && kind.vni === wanted.vni;
-    return link.index === index || (isVtep && mac !== undefined && link.mac === mac);
-  });
-}
 
 /** Gives a device its name back; false when the kernel does not allow it. */
 export async function takeNameBack(socket: NetlinkSocket, link: Link, name: LinkName): Promise<boolean> {

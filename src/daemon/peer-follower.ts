@@ -67,8 +67,7 @@ export class PeerFollower {
         return void this.#admit(event.lease, sinceMs);
       case 'removed':
         if (event.replacedBy !== undefined) return void this.#admit(event.replacedBy, sinceMs, event.subnet);
-        this.#withdraw(event.subnet, sinceMs);
-        return log.info({}, `peer ${describeSubnet(event.subnet)} left`);
+        return this.#takeRemoved(event.subnet, sinceMs);
       case 'refused':
         this.#withdraw(event.lease.subnet, sinceMs);
         return void this.#refused.add(formatSubnetKey(event.lease.subnet));
@@ -84,6 +83,14 @@ export class PeerFollower {
   rehost(): void {
     const { membership, guarded } = this.#options;
     this.#wish(this.#peers.rehost(membership(), guarded()));
+  }
+
+  #takeRemoved(subnet: Subnet, sinceMs: number): void {
+    const { log } = this.#options;
+    const refused = this.#refused.has(formatSubnetKey(subnet));
+    this.#withdraw(subnet, sinceMs);
+    if (refused) log.info({}, `the refused lease of ${describeSubnet(subnet)} is gone`);
+    else log.info({}, `peer ${describeSubnet(subnet)} left`);
   }
 
   async #takeSnapshot(leases: readonly Lease[], sinceMs: number): Promise<void> {

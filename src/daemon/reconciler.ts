@@ -12,6 +12,8 @@
 import type { Clock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { LiveRepair } from '../control/live-status.ts';
+import { renamedDevice } from '../host/renamed-device.ts';
 import { type Applied, apply } from '../kernel/apply.ts';
 import type { Below } from '../kernel/below.ts';
 import type { KernelEvent } from '../kernel/monitor.ts';
@@ -30,7 +32,7 @@ import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { KernelMirror } from './kernel-mirror.ts';
 import { LookSchedule } from './look-schedule.ts';
 import { Instruments } from './metrics/instruments.ts';
-import { renamedDevice, spareDevices, takeNameBack } from './own-devices.ts';
+import { spareDevices, takeNameBack } from './own-devices.ts';
 import { type Failing, Refusals } from './refusals.ts';
 import { RepairGate } from './repair-gate.ts';
 import { RepairLog } from './repair-log.ts';
@@ -102,7 +104,7 @@ export class Reconciler {
     this.#refusals = new Refusals(options, error => this.#instruments.refused('change', error));
     // By reference: devices come and go with the plan.
     this.#mirror = new KernelMirror(options, this.#desired);
-    this.#repairs = new RepairLog(options.log);
+    this.#repairs = new RepairLog(options.log, options.clock);
     this.#gate = new RepairGate({
       clock: options.clock,
       refusals: this.#refusals,
@@ -143,6 +145,11 @@ export class Reconciler {
 
   get desired(): KernelState {
     return this.#desired;
+  }
+
+  /** The last objects that were put right, the newest first. */
+  get lastRepairs(): readonly LiveRepair[] {
+    return this.#repairs.last;
   }
 
   /** How many objects were put right since the start, by type. */
@@ -318,7 +325,7 @@ export class Reconciler {
   }
 
   async #snapshot(): Promise<Snapshot> {
-    const { socket, below, devices, borrowed, log } = this.#options;
+    const { socket, below, devices, borrowed } = this.#options;
     const seen = await snapshot(socket, devices, borrowed, below);
     let renamed = false;
     for (const name of devices) {
@@ -326,7 +333,7 @@ export class Reconciler {
       const link = renamedDevice(seen, wish, this.#mirror.indexOf(name));
       if (link === undefined || this.#gate.ask(`name ${name}`, () => this.resync()).type !== 'now') continue;
       if (!(await takeNameBack(socket, link, name))) continue;
-      log.warn({}, `repaired: ip link set ${link.name} name ${name}`);
+      this.#repairs.tellCommand('link', `ip link set ${link.name} name ${name}`);
       renamed = true;
     }
     return renamed ? await snapshot(socket, devices, borrowed, below) : seen;

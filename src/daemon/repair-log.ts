@@ -1,7 +1,9 @@
-/** Tells of repairs: what was put right, and who may have put it wrong. */
+/** Tells of repairs, and keeps the last of them: what was put right, and who may have put it wrong. */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { LiveRepair } from '../control/live-status.ts';
 import { stepCommand, stepReason } from '../state/describe.ts';
 import type { Step } from '../state/diff.ts';
 import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
@@ -12,15 +14,33 @@ const toldOneByOne = 10;
 const suspectsKept = 1000;
 /** A process's first netlink socket has its process id for a port; the kernel numbers the others from here on. */
 const firstNumberedPort = 0x8000_0000;
+/** So many of the last repairs are kept to be asked for. */
+const keptToTell = 20;
+
+const oneLine = 'repaired: ';
+const manyLine = 'repaired what somebody changed';
+
+/** Is it what a {@link RepairLog} logs of what is well again? */
+export function tellsOfRepair(message: string): boolean {
+  return message.startsWith(oneLine) || message === manyLine;
+}
 
 export class RepairLog {
   readonly counts = new Map<KernelObject['type'], number>();
   readonly #log: Log;
+  readonly #clock: Pick<Clock, 'wallMs'>;
+  readonly #last: LiveRepair[] = [];
   readonly #suspects = new Map<ObjectKey, string>();
   #first = true;
 
-  constructor(log: Log) {
+  constructor(log: Log, clock: Pick<Clock, 'wallMs'>) {
     this.#log = log;
+    this.#clock = clock;
+  }
+
+  /** The newest first. */
+  get last(): readonly LiveRepair[] {
+    return this.#last;
   }
 
   /** Remembers which netlink port caused a notice, as far as it tells of a process; 0 is the kernel itself. */
@@ -45,27 +65,44 @@ export class RepairLog {
     const isRepair = (step: Step): boolean => !this.#first && !wished.has(keyOf(step.object));
     const repairs = done.filter(isRepair);
     for (const step of done) if (!isRepair(step)) this.#log.debug(reasonOf(step), stepCommand(step));
-    for (const { object } of repairs) this.counts.set(object.type, (this.counts.get(object.type) ?? 0) + 1);
+    for (const { object } of repairs) this.#count(object.type);
+    this.#keep(repairs.slice(-keptToTell).map(step => this.#toldLater(step)));
     if (repairs.length > toldOneByOne) this.#tellAll(repairs);
     else for (const step of repairs) this.#tellOne(step);
     for (const step of done) this.#suspects.delete(keyOf(step.object));
     this.#first = false;
   }
 
+  /** Tells of a repair that is no step. */
+  tellCommand(type: KernelObject['type'], command: string): void {
+    this.#count(type);
+    this.#keep([{ command, reason: undefined, by: undefined }]);
+    this.#log.warn({}, oneLine + command);
+  }
+
+  #count(type: KernelObject['type']): void {
+    this.counts.set(type, (this.counts.get(type) ?? 0) + 1);
+  }
+
+  #keep(repairs: ReadonlyArray<Omit<LiveRepair, 'atMs'>>): void {
+    const atMs = this.#clock.wallMs();
+    this.#last.unshift(...repairs.map(repair => ({ atMs, ...repair })).reverse());
+    this.#last.length = Math.min(this.#last.length, keptToTell);
+  }
+
+  #toldLater(step: Step): Omit<LiveRepair, 'atMs'> {
+    const by = this.#suspects.get(keyOf(step.object));
+    return { command: stepCommand(step), reason: stepReason(step) || undefined, by };
+  }
+
   #tellOne(step: Step): void {
     const by = this.#suspects.get(keyOf(step.object));
-    this.#log.warn(
-      { ...reasonOf(step), ...(by === undefined ? {} : { by }) },
-      `repaired: ${stepCommand(step)}`,
-    );
+    this.#log.warn({ ...reasonOf(step), ...(by === undefined ? {} : { by }) }, oneLine + stepCommand(step));
   }
 
   #tellAll(repairs: readonly Step[]): void {
     const by = [...new Set(repairs.flatMap(step => this.#suspects.get(keyOf(step.object)) ?? []))];
-    this.#log.warn(
-      { entries: repairs.length, ...(by.length === 0 ? {} : { by: by.join(', ') }) },
-      'repaired what somebody changed',
-    );
+    this.#log.warn({ entries: repairs.length, ...(by.length === 0 ? {} : { by: by.join(', ') }) }, manyLine);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { IpAddress } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
 import type { Prefix } from '../base/prefix.ts';
+import type { LiveNetwork } from '../control/live-status.ts';
 import type { ChosenInterface, UnderlayView } from '../host/external-interface.ts';
 import { addressesOfEndpoints, guardedRegistry } from '../host/guarded.ts';
 import {
@@ -20,7 +21,9 @@ import {
 } from '../host/membership.ts';
 import type { PeerChange } from '../host/peer-table.ts';
 import { readUnderlay } from '../host/read-underlay.ts';
+import type { ServedNetwork } from '../host/served-network.ts';
 import { advertisedLinks } from '../host/underlay-addresses.ts';
+import { underlayFrom } from '../host/underlay-from.ts';
 import { type KernelEvent, type KernelMonitor, monitor } from '../kernel/monitor.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { ConfigEvent } from '../registry/config-watch.ts';
@@ -33,7 +36,7 @@ import { Announcement } from './announcement.ts';
 import { Carriers } from './carriers.ts';
 import type { Readiness } from './health.ts';
 import type { InstanceLocks } from './instance-lock.ts';
-import { randomMac, underlayFrom } from './join.ts';
+import { randomMac } from './join.ts';
 import { LeaseStatus } from './lease-status.ts';
 import { Instruments } from './metrics/instruments.ts';
 import type { MeasuredNetwork } from './metrics/measured-network.ts';
@@ -43,6 +46,7 @@ import { openCarrier } from './open-carrier.ts';
 import type { DaemonOptions } from './options.ts';
 import { PeerFollower } from './peer-follower.ts';
 import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
+import { PeerProber } from './probing/peer-prober.ts';
 import { Reconciler } from './reconciler.ts';
 import { RegistryStatus } from './registry-status.ts';
 import { UnderlayWatch } from './underlay-watch.ts';
@@ -90,6 +94,7 @@ export class NetworkService {
   readonly #reconciler: Reconciler;
   readonly #peers: PeerFollower;
   readonly #carriers: Carriers;
+  readonly #prober: PeerProber;
   readonly #underlay: UnderlayWatch;
   readonly #announcement: Announcement;
   readonly #lease: LeaseStatus;
@@ -118,6 +123,12 @@ export class NetworkService {
     this.#carriers = new Carriers({
       log: tools.log,
       open: (carrier, member) => openCarrier(carrier, member, { ...tools, netns: tools.place.netns }),
+    });
+    this.#prober = new PeerProber({
+      ...tools,
+      intervalSeconds: options.peerProbeSeconds,
+      membership: () => this.#membership,
+      inside: act => tools.place.inside(act),
     });
     this.#peers = new PeerFollower({
       reconciler: this.#reconciler,
@@ -150,6 +161,28 @@ export class NetworkService {
     return { ready: reason === '', reason };
   }
 
+  /** What only a running daemon knows, but for its troubles. */
+  get live(): Omit<LiveNetwork, 'troubles'> {
+    const { connected = true, staleSinceWallMs: staleSinceMs, reconnects } = this.#registry;
+    const { problem, permanent, remainingMs } = this.#lease;
+    const expiresMs = permanent ? undefined : Math.round(this.#tools.clock.wallMs() + remainingMs);
+    return {
+      registry: { connected, staleSinceMs, reconnects },
+      lease: { held: problem === '', problem, expiresMs },
+      repairs: {
+        counts: Object.fromEntries(this.#reconciler.repaired),
+        last: this.#reconciler.lastRepairs,
+      },
+      probes: this.#prober.facts,
+    };
+  }
+
+  /** What other hosts may ask about, at this moment. */
+  get served(): ServedNetwork {
+    const { netns } = this.#tools.place;
+    return { membership: this.#membership, leases: this.#peers.leases, netns };
+  }
+
   /** What there is to be measured, at this moment. */
   get measured(): MeasuredNetwork {
     return {
@@ -164,6 +197,7 @@ export class NetworkService {
       instruments: this.#instruments,
       firewalls: this.#traffic.firewalls,
       tunnels: this.#carriers.tunnels,
+      probes: this.#prober,
     };
   }
 
@@ -188,7 +222,7 @@ export class NetworkService {
       await Promise.all([this.#followLeases(), this.#followConfig(), this.#audit(), this.#keeper.ended]);
       await this.#reconciler.settled();
     } finally {
-      for (const one of listening) one.close();
+      for (const one of [...listening, this.#prober]) one.close();
       await Promise.all([this.#carriers.close(), this.#traffic.close()]);
     }
   }
@@ -350,7 +384,10 @@ export class NetworkService {
       return;
     }
     log.warn({ interface: name, publicIp, mtu: mtuBytes }, 'the underlay has changed: following it');
-    const underlay = { chosen, ...underlayFrom(place, chosen, view, this.#membership.host.config) };
+    const underlay = {
+      chosen,
+      ...underlayFrom(place.below !== undefined, chosen, view, this.#membership.host.config),
+    };
     try {
       this.#adopt(overUnderlay(this.#membership, underlay, randomMac));
     } catch (error) {
@@ -388,7 +425,8 @@ export class NetworkService {
     try {
       const { membership, warnings } = underConfig(before, event.config, randomMac);
       locks.hold([...new Set([...this.#heldLocks(), ...locksOf(membership)])]);
-      for (const warning of [...event.warnings, ...warnings]) log.warn({}, warning);
+      const oddities = membership.backend.oddities?.(membership.host.external) ?? [];
+      for (const warning of [...event.warnings, ...warnings, ...oddities]) log.warn({}, warning);
       log.info({}, 'the network config has changed: following it');
       this.#adopt(membership);
     } catch (error) {
@@ -471,6 +509,7 @@ export class NetworkService {
 
   #onPeers(change: PeerChange): void {
     this.#carriers.change(change);
+    this.#prober.change(change);
     if (this.#membership.former.length > 0) void this.#dropUnused();
   }
 

@@ -174,7 +174,7 @@ export async function eventuallyMeshed(
 export async function kernelOf(host: WeftHost): Promise<readonly string[]> {
   const commands = [
     ...['ip -d link', 'ip address', 'ip -4 route show table all', 'ip -6 route show table all'],
-    ...['ip neigh show nud permanent', 'nft list ruleset', 'ls -A /run/flannel'],
+    ...['ip neigh show nud permanent', 'nft list ruleset', 'ls -A --ignore subnet.sock /run/flannel'],
   ];
   const texts = await Promise.all(commands.map(command => host.run(command)));
   return texts.flatMap(text =>

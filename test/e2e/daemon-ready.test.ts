@@ -37,7 +37,7 @@ test('/healthz and /readyz answer with flannel’s texts and codes from before t
 test('without -healthz-port nothing listens', async t => {
   const cluster = await createCluster(testScope(t), underlay);
   const [a] = await cluster.addHosts('a');
-  await a.join();
+  await a.join(['-peer-port', '0']);
   assert.doesNotMatch(await a.run('cat /proc/net/tcp /proc/net/tcp6'), / 0A /);
 });
 

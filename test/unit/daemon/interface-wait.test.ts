@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { awaitInterface } from '../../../src/daemon/interface-wait.ts';
 import type { UnderlayView } from '../../../src/host/external-interface.ts';
+import { address, choiceOf, viewOf } from '../host/underlay-views.ts';
 import { createTestClock } from '../registry/clocks.ts';
-import { address, choiceOf, viewOf } from './underlay-views.ts';
 
 /** Chooses while a test's time passes; each look at the underlay is told when it comes. */
 async function choose(

@@ -35,7 +35,7 @@ function create() {
   const refusals = new Refusals({ clock, log: silentLog, random: () => 1 });
   const due: ObjectKey[] = [];
   const gate = new RepairGate({
-    ...{ clock, refusals, repairs: new RepairLog(silentLog), onDue: key => void due.push(key) },
+    ...{ clock, refusals, repairs: new RepairLog(silentLog, clock), onDue: key => void due.push(key) },
     later: (delayMs, act) => void clock.sleep(delayMs, { signal: undefined }).then(act),
   });
   const pass = (steps: readonly Step[], wished: readonly Step[] = []): readonly Step[] =>

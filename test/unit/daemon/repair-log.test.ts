@@ -7,7 +7,7 @@ import { parseIp } from '../../../src/base/ip.ts';
 import type { Log } from '../../../src/base/log.ts';
 import { parseMac } from '../../../src/base/mac.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
-import { RepairLog } from '../../../src/daemon/repair-log.ts';
+import { RepairLog, tellsOfRepair } from '../../../src/daemon/repair-log.ts';
 import type { Step } from '../../../src/state/diff.ts';
 import { keyOf } from '../../../src/state/kernel-object.ts';
 
@@ -44,14 +44,14 @@ const neighbour: Step = {
 /** One that has told of the start already. */
 function started(): { readonly repairs: RepairLog; readonly lines: Line[] } {
   const { log, lines } = recorder();
-  const repairs = new RepairLog(log);
+  const repairs = new RepairLog(log, { wallMs: () => 1000 });
   repairs.tell([], new Set());
   return { repairs, lines };
 }
 
 test('what is done at the start, and what was asked for, is no repair', () => {
   const { log, lines } = recorder();
-  const repairs = new RepairLog(log);
+  const repairs = new RepairLog(log, { wallMs: () => 1000 });
   repairs.tell([route(14)], new Set());
   repairs.tell([route(15)], new Set([keyOf(route(15).object)]));
   assert.deepEqual([...new Set(lines.map(([level]) => level))], ['debug']);
@@ -143,4 +143,30 @@ test('a complaint names the repair, the reason, the other, and how long it waits
     ['warn', message, { ...fields, by: 'unknown' }],
     ['warn', message, { ...fields, by: 'pid 4000000' }],
   ]);
+});
+
+test('the last repairs are kept to be asked for, the newest first, and no more than twenty', () => {
+  const { repairs, lines } = started();
+  repairs.suspect(keyOf(neighbour.object), 4_000_000);
+  repairs.tell([route(1), neighbour], new Set());
+  const [first, second] = repairs.last;
+  assert.deepEqual(first, {
+    atMs: 1000,
+    command: 'ip neigh replace 10.2.14.0 lladdr 0a:00:00:00:00:0e dev flannel.1 nud permanent',
+    reason: 'lladdr is 02:00:00:00:00:99, shall be 0a:00:00:00:00:0e',
+    by: 'pid 4000000',
+  });
+  assert.deepEqual([second?.command.slice(0, 24), second?.by], ['ip route add 10.2.1.0/24', undefined]);
+  repairs.tell(
+    Array.from({ length: 30 }, (_, octet) => route(octet + 1)),
+    new Set(),
+  );
+  assert.equal(repairs.last.length, 20);
+  assert.match(repairs.last[0]?.command ?? '', /10\.2\.30\.0\/24/);
+  assert.match(repairs.last[19]?.command ?? '', /10\.2\.11\.0\/24/);
+  repairs.tellCommand('link', 'ip link set flannel.9 name flannel.1');
+  assert.equal(repairs.last[0]?.command, 'ip link set flannel.9 name flannel.1');
+  assert.equal(repairs.counts.get('link'), 1);
+  assert.ok(lines.every(([, message]) => tellsOfRepair(message)));
+  assert.ok(!tellsOfRepair('something keeps changing what is ours'));
 });

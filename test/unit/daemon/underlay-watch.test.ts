@@ -6,9 +6,9 @@ import {
   chooseInterface,
   type UnderlayView,
 } from '../../../src/host/external-interface.ts';
+import { address, choiceOf, viewOf } from '../host/underlay-views.ts';
 import { createTestClock } from '../registry/clocks.ts';
 import { recordingLog } from '../registry/subnets.ts';
-import { address, choiceOf, viewOf } from './underlay-views.ts';
 
 interface Watched {
   /** Shows the watch another underlay, and gives what it told since. */
