@@ -131,11 +131,12 @@ function meets(rule: Rule, { destination, source, iif = 'lo', oif, mark = 0, tos
 function lookupTable(tables: RoutingTables, rule: Rule, table: number, flow: Flow): Decision | undefined {
   for (const route of candidates(tables, table, flow)) {
     const { type = 'unicast' } = route;
-    if (type === 'throw') return undefined;
     const refusal = type === 'blackhole' || type === 'unreachable' || type === 'prohibit' ? type : undefined;
+    const leadsNowhere = refusal !== undefined || type === 'throw';
     const ways = waysOf(route, tables.nextHops).filter(({ dev }) => isOpen(dev, tables, flow));
-    // IPv6 keeps its refusals on the loopback, and looks at that; IPv4's have no device.
-    if (ways.length === 0 && (refusal === undefined || route.dev !== undefined)) continue;
+    // IPv6 keeps what leads nowhere on the loopback, and looks at that; IPv4's have no device.
+    if (ways.length === 0 && (!leadsNowhere || route.dev !== undefined)) continue;
+    if (type === 'throw') return undefined;
     if (refusal !== undefined) return { type: 'refused', verdict: refusal, rule, route };
     if (isSuppressed(rule, route)) return undefined;
     return { type: 'route', rule, route, ways };

@@ -169,7 +169,7 @@ test('an answer after its time, of another size, or of nobody’s is none', () =
   const { schedule, sent, pass } = createWorld(silence);
   const peer = createPeer();
   schedule.add(peer);
-  pass(1600);
+  while (sent.length === 0) pass(50);
   const [probe] = sent;
   assert.ok(probe !== undefined);
   schedule.answer({ ...probe, bytes: 65 });
@@ -184,8 +184,7 @@ test('a peer that is gone is neither asked nor counted any more', () => {
   const { schedule, sent, pass } = createWorld(silence);
   const peer = createPeer();
   schedule.add(peer);
-  pass(1600);
-  assert.equal(sent.length, 1);
+  while (sent.length === 0) pass(50);
   peer.gone = true;
   pass(60_000);
   assert.deepEqual([sent.length, schedule.lost, schedule.nextMs], [1, 0, Number.POSITIVE_INFINITY]);
