@@ -68,7 +68,7 @@ const indent = 6;
 
 function headOf({ verdict, title, text }: Told, { columns }: DoctorForm, more = ''): string {
   const line = `${marks[verdict].padEnd(indent)}${title}: ${text}${more}`;
-  return wrap(printable(line), { width: columns, hanging: indent });
+  return wrap(oneLine(line), { width: columns, hanging: indent });
 }
 
 function troubleText(one: Told, form: DoctorForm): string {
@@ -92,22 +92,27 @@ function quietText(one: Told, form: DoctorForm): string {
 }
 
 function evidenceLines(evidence: readonly string[], { columns, paint }: DoctorForm): string[] {
-  return evidence
-    .flatMap(text => printable(text).split('\n'))
-    .map(line => paint.quiet(wrap(line, { width: columns, indent: indent + 2, hanging: indent + 6 })));
+  return evidence.map(text =>
+    paint.quiet(wrap(oneLine(text), { width: columns, indent: indent + 2, hanging: indent + 6 })),
+  );
 }
 
 function remedyLines({ commands, text, on }: Remedy, form: DoctorForm): string[] {
   const { columns, paint } = form;
   const where = on === undefined ? '' : ` on ${on}`;
   const advice = `what to do${commands.length === 0 ? where : ''}: ${text}`;
-  const prose = text === '' ? [] : [wrap(printable(advice), { width: columns, indent, hanging: indent + 2 })];
+  const prose = text === '' ? [] : [wrap(oneLine(advice), { width: columns, indent, hanging: indent + 2 })];
   if (commands.length === 0) return prose;
   return [
     ...prose,
     `${' '.repeat(indent)}${paint.good(`mend it${printable(where)}:`)}`,
     ...commands.map(command => shellText(printable(command), form)),
   ];
+}
+
+/** What other hosts, or the registry, tell could else pass for lines of doctor's own. */
+function oneLine(text: string): string {
+  return printable(text).replace(/\s*\n\s*/g, ' ');
 }
 
 /** What has lines of its own, such as a here-document, is copied as it is; all else is set off. */

@@ -99,7 +99,9 @@ async function answer(
   response.once('close', () => leaving.abort());
   const signal = AbortSignal.any([closing, leaving.signal, AbortSignal.timeout(patienceMs)]);
   const end = (status: number, value: unknown): void => {
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    // First of all: a value that JSON cannot say shall be an answer, too.
+    const text = JSON.stringify(value);
+    response.writeHead(status, { 'content-type': 'application/json' }).end(text);
   };
   const asked = URL.parse(url, 'http://weft');
   const { pathname, searchParams } = asked ?? { pathname: url, searchParams: new URLSearchParams() };

@@ -123,7 +123,11 @@ export class PeerDoor {
   #answers(): Readonly<Record<string, Answer>> {
     const { version, clock, loadPacketAnswers } = this.#options;
     const packets = (): Promise<PacketAnswers> => {
-      this.#packetAnswers ??= loadPacketAnswers();
+      this.#packetAnswers ??= loadPacketAnswers().catch((error: unknown) => {
+        // What could not be loaded may be loaded the next time.
+        this.#packetAnswers = undefined;
+        throw error;
+      });
       return this.#packetAnswers;
     };
     const served = (query: URLSearchParams, from: Parameters<Answer>[2]): ServedNetwork =>

@@ -1,6 +1,7 @@
 /** Where the kernel asks the firewall about a packet: the base chains of both iptables and of nftables. */
 import type { Family } from '../base/ip.ts';
 import type { Prefix } from '../base/prefix.ts';
+import { shellWord } from '../base/shell-word.ts';
 import { readFileIfThere } from '../sys/files.ts';
 import { inNetns } from '../sys/netns.ts';
 import type { FirewallView } from '../trace/view.ts';
@@ -110,7 +111,9 @@ function iptablesWords(packets: Packets): string {
     ['-p', udpPort === undefined ? protocol : 'udp'],
     ['--dport', udpPort],
   ] as const;
-  return pairs.flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${value}`])).join(' ');
+  return pairs
+    .flatMap(([option, value]) => (value === undefined ? [] : [`${option} ${shellWord(String(value))}`]))
+    .join(' ');
 }
 
 function nftChains(listing: NftListing, question: ChainQuestion): BaseChain[] {
@@ -132,7 +135,9 @@ function nftChains(listing: NftListing, question: ChainQuestion): BaseChain[] {
         ...{ program: 'nft', name: `nft ${place}`, hook: hook as Hook, base, chains: seen },
         evidence: rule => `nft list chain ${place}: ${isPolicy(rule) ? head : rule}`,
         accept: packets =>
-          commandsIn(netns, [`nft insert rule ${place} ${nftWords(packets, family)} accept`])[0] ?? '',
+          commandsIn(netns, [
+            `nft insert rule ${place.split(' ').map(shellWord).join(' ')} ${nftWords(packets, family)} accept`,
+          ])[0] ?? '',
       },
     ];
   });
@@ -142,14 +147,21 @@ function nftWords(packets: Packets, family: Family): string {
   const { inDevice, outDevice, source, destination, protocol, udpPort } = packets;
   const ip = family === 4 ? 'ip' : 'ip6';
   const pairs = [
-    ['iifname', inDevice],
-    ['oifname', outDevice],
+    ['iifname', inDevice && nftName(inDevice)],
+    ['oifname', outDevice && nftName(outDevice)],
     [`${ip} saddr`, source],
     [`${ip} daddr`, destination],
     ['meta l4proto', udpPort === undefined ? protocol : undefined],
     ['udp dport', udpPort],
   ] as const;
-  return pairs.flatMap(([match, value]) => (value === undefined ? [] : [`${match} ${value}`])).join(' ');
+  return pairs
+    .flatMap(([match, value]) => (value === undefined ? [] : [`${match} ${shellWord(String(value))}`]))
+    .join(' ');
+}
+
+/** nft reads its words as a program: a name that is more than one of its own words has to be in quotes there, too. */
+function nftName(device: string): string {
+  return /^[a-zA-Z][\w.-]*$/.test(device) ? device : JSON.stringify(device);
 }
 
 /** As the walk words it. */

@@ -43,9 +43,13 @@ function nameOf(path: string): string {
 
 /** As `ps -o pid,stat,args` prints it, save passwords. */
 export function processLine({ pid, state, argv }: ProcessStatus): string {
+  return `ps: ${pid} ${state} ${commandLineText(argv, 160)}`;
+}
+
+/** Without passwords. */
+export function commandLineText(argv: ProcessStatus['argv'], mostCharacters: number): string {
   const words = argv.map(hidePassword).join(' ');
-  const short = words.length > 160 ? `${words.slice(0, 160)}...` : words;
-  return `ps: ${pid} ${state} ${short}`;
+  return words.length > mostCharacters ? `${words.slice(0, mostCharacters)}...` : words;
 }
 
 /** Also of two words, and of a URL. */

@@ -9,6 +9,7 @@ import { randomInt } from 'node:crypto';
 import { watchAt } from '../control/ask-peer.ts';
 import type { Sighting } from '../control/peer-questions.ts';
 import { probeLive } from '../trace/live-probe.ts';
+import { askingFrom } from './peer-door.ts';
 import type { ProbedPeer } from './peer-probes.ts';
 import type { Scene } from './scene.ts';
 
@@ -48,12 +49,12 @@ export async function watchPacket(
   const { signal, network, netns, options } = scene;
   const destination = inner ?? address;
   const mark = randomInt(2 ** 32);
-  const asking = { destination, mark, watchMs, patienceMs: armingMs, signal, network };
+  const host = lease.attrs.publicIp ?? address;
+  const from = await askingFrom(scene, host);
+  const asking = { destination, mark, watchMs, patienceMs: armingMs, signal, network, from };
   const devices = await devicesHere(scene, device);
   const armed =
-    door.kind === 'hello'
-      ? await watchAt(lease.attrs.publicIp ?? address, options.peerPort, asking).catch(() => undefined)
-      : undefined;
+    door.kind === 'hello' ? await watchAt(host, options.peerPort, asking).catch(() => undefined) : undefined;
   const { sightings } = await probeLive({
     ...{ netns, destination, devices, mark, patienceMs: answerMs, signal },
   });

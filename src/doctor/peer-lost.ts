@@ -4,13 +4,14 @@ import { type PeerDevice, type Sighting, thereQuestion } from '../control/peer-q
 import { culpritOf, type Hop } from '../trace/hop.ts';
 import { parseThereAnswer } from '../trace/there-answer.ts';
 import { type Finding, fail, type Remedy, warn } from './finding.ts';
+import { askingFrom } from './peer-door.ts';
 import { type LossPlace, lossPlace, type Sightings, watchPacket } from './peer-loss.ts';
 import { type ProbedPeer, waitsMs } from './peer-probes.ts';
 import { describeTarget } from './peer-targets.ts';
 import type { Scene } from './scene.ts';
 import { commandAt } from './weft-command.ts';
 
-/** Undefined: packets arrive there, and nothing but echo requests is left unanswered. @throws the signal's reason */
+/** Undefined: as far as can be seen packets arrive there, and nothing but echo requests is left unanswered. @throws the signal's reason */
 export async function lostFinding(scene: Scene, peer: ProbedPeer): Promise<Finding | undefined> {
   const [there, seen] = await Promise.all([halfThere(scene, peer), watchPacket(scene, peer)]);
   const culprit = there === undefined ? undefined : culpritOf(there);
@@ -20,17 +21,27 @@ export async function lostFinding(scene: Scene, peer: ProbedPeer): Promise<Findi
   if (culprit?.verdict === 'broken') return brokenThere(peer, culprit);
   if (place === 'answered') return nowAndThen(peer);
   if (differing !== undefined) return differing;
+  if (place === 'unseen-there' && answersOtherwise(peer)) return undefined;
   return findingFor(place, { scene, peer, seen, own: await ownAddress(scene, peer) });
+}
+
+/**
+ * Without a tunnel an echo request goes to the host as any packet does, and its kernel has answered one of TCP: many a cloud
+ * keeps ICMP from hosts, and nothing else.
+ */
+function answersOtherwise({ inner, door }: Pick<ProbedPeer, 'inner' | 'door'>): boolean {
+  return inner === undefined && ['hello', 'closed', 'frozen', 'refused'].includes(door.kind);
 }
 
 /** Hops of the other host, if its daemon tells them. */
 async function halfThere(
-  { options, network, signal }: Scene,
+  scene: Scene,
   { door, inner, ownInner, address, lease }: ProbedPeer,
 ): Promise<readonly Hop[] | undefined> {
   if (door.kind !== 'hello' || inner === undefined || ownInner === undefined) return undefined;
+  const { options, network, signal } = scene;
   const host = lease.attrs.publicIp ?? address;
-  const asking = { patienceMs: halfPatienceMs, signal, network };
+  const asking = { patienceMs: halfPatienceMs, signal, network, from: await askingFrom(scene, host) };
   try {
     const said = await askPeer(host, options.peerPort, thereQuestion, { from: ownInner, to: inner }, asking);
     return parseThereAnswer(said).hops;

@@ -1,4 +1,5 @@
 /** Sysctls, and how their findings speak of them. */
+import { shellWord } from '../base/shell-word.ts';
 import { inNetns } from '../sys/netns.ts';
 import { sysctl } from '../sys/sysctl.ts';
 import { commandsIn } from './commands-in.ts';
@@ -23,7 +24,7 @@ export function dotted(key: string): string {
 
 export function setCommand(netns: string | undefined, key: string, value: number): string {
   // With slashes a device's name may hold dots.
-  const [command = ''] = commandsIn(netns, [`sysctl -w ${key}=${value}`]);
+  const [command = ''] = commandsIn(netns, [`sysctl -w ${shellWord(`${key}=${value}`)}`]);
   return command;
 }
 

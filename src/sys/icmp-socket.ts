@@ -108,6 +108,11 @@ export class IcmpSocket {
    * @returns why it did not go, such as EMSGSIZE or ENETUNREACH; undefined when it did
    */
   send(destination: IpAddress, message: Uint8Array): Errno | undefined {
+    // The number may be another's by now.
+    if (this.#closed) return { number: EBADF, name: 'EBADF', words: 'the socket is closed' };
+    // More than IP's own length can say; some devices have such an MTU.
+    if (message.length > messageBytes)
+      return { number: EMSGSIZE, name: 'EMSGSIZE', words: 'Message too long' };
     this.#out.set(socketAddress(destination, 0), at.address);
     this.#out.set(message, at.message);
     this.#view.setBigUint64(at.vector + 8, BigInt(message.length), true);
@@ -180,7 +185,7 @@ function tryOpen(family: Family, type: number): number | undefined {
   }
 }
 
-const [EPERM, EAGAIN, EACCES] = [1, 11, 13];
+const [EPERM, EBADF, EAGAIN, EACCES, EMSGSIZE] = [1, 9, 11, 13, 90];
 
 function forbidden(): WeftError {
   return new WeftError(

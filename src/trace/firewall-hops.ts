@@ -1,6 +1,7 @@
 /** What this host's firewall does to a packet, as far as devices, addresses and the connection's state decide. */
 import type { IpAddress } from '../base/ip.ts';
 import { hostPrefix } from '../base/prefix.ts';
+import { shellWord } from '../base/shell-word.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import { iptablesSeen } from '../traffic/iptables-walk.ts';
 import { rulesFor } from '../traffic/known-packet.ts';
@@ -197,7 +198,7 @@ function remedyFor(
     ];
     return command(
       'or delete that rule, and mend the file that the ruleset is loaded from',
-      `nft insert rule ${table} ${base} ${ip} saddr ${source} ${ip} daddr ${destination}${port} accept`,
+      `nft insert rule ${[...table.split(' '), base].map(shellWord).join(' ')} ${ip} saddr ${source} ${ip} daddr ${destination}${port} accept`,
     );
   }
   const name = source.includes(':') ? 'ip6tables' : 'iptables';

@@ -1,6 +1,7 @@
 /** The route that an address on a device brings with it, and by which the containers behind it are reached. */
 import { familyOf, type IpAddress } from '../base/ip.ts';
 import { prefixContains, prefixOf } from '../base/prefix.ts';
+import { shellWord } from '../base/shell-word.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import { routeCommand } from '../wire/iproute2.ts';
 import type { Route } from '../wire/route.ts';
@@ -28,6 +29,6 @@ export function linkRouteOf(
 export function linkRoute(view: KernelView, destination: IpAddress, dev: LinkName): Remedy {
   const route = linkRouteOf(view, destination, dev);
   return route === undefined
-    ? command(`give ${dev} a route to it: ip route add ${destination} via GATEWAY dev ${dev}`)
+    ? command(`give ${dev} a route to it: ip route add ${destination} via GATEWAY dev ${shellWord(dev)}`)
     : command('', routeCommand('add', route));
 }

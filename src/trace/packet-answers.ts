@@ -11,6 +11,7 @@ import {
 } from '../control/peer-questions.ts';
 import type { ServedNetwork } from '../host/served-network.ts';
 import { NetlinkSocket } from '../sys/netlink-socket.ts';
+import type { Arrival } from './arrival.ts';
 import type { WatchedDevice } from './device-watch.ts';
 import { noFirewall, readFirewall } from './read-firewall.ts';
 import { readView } from './read-view.ts';
@@ -46,13 +47,9 @@ export class PacketAnswers {
       });
     }
     this.#traces++;
-    const socket = openSocket(of);
     try {
-      const firewall = await readFirewall(of.netns, familyOf(destination), signal);
-      const view = await readView(socket, firewall);
-      return { hops: await runArrival(socket, view, networkViewOf(of), { source, destination }) };
+      return await arrivalOf(of, { source, destination }, signal);
     } finally {
-      socket.close();
       this.#traces--;
     }
   }
@@ -73,6 +70,17 @@ export class PacketAnswers {
 
   close(): void {
     this.#watches.close();
+  }
+}
+
+async function arrivalOf(of: ServedNetwork, arrival: Arrival, signal: AbortSignal): Promise<ThereAnswer> {
+  const socket = openSocket(of);
+  try {
+    const firewall = await readFirewall(of.netns, familyOf(arrival.destination), signal);
+    const view = await readView(socket, firewall);
+    return { hops: await runArrival(socket, view, networkViewOf(of), arrival) };
+  } finally {
+    socket.close();
   }
 }
 

@@ -1,4 +1,5 @@
 /** Why a packet does not take the route that it should, in words, and what to do. */
+import { shellWord } from '../base/shell-word.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import type { Decision, Flow, Way } from '../state/lookup.ts';
 import { mainTable, type Route } from '../wire/route.ts';
@@ -18,7 +19,7 @@ export function wrongSource(
   if (errno === 'EXDEV' || Math.max(...filters) === 1) {
     return {
       cause: `the reverse path filter drops it: an answer to ${source} would not leave by ${iif}`,
-      remedy: command('', `sysctl -w net/ipv4/conf/${iif}/rp_filter=2`),
+      remedy: command('', `sysctl -w ${shellWord(`net/ipv4/conf/${iif}/rp_filter=2`)}`),
     };
   }
   return {

@@ -2,6 +2,7 @@
 import { WeftError } from '../base/errors.ts';
 import type { IpAddress } from '../base/ip.ts';
 import { prefixContains, prefixOf } from '../base/prefix.ts';
+import { shellWord } from '../base/shell-word.ts';
 import type { LinkName } from '../state/kernel-object.ts';
 import { lookupRoute } from '../state/lookup.ts';
 import { neighbourEntry, settingEntry } from './entry-text.ts';
@@ -92,6 +93,9 @@ export function passForwarding(walk: Walk, leg: Leg, iif: LinkName): boolean {
   const entries = [settingEntry(key, isOn ? view.settings.get(all) : value)];
   if (isOn) return meet(walk, leg, { kind: 'forwarding', verdict: 'passes', entries });
   const cause = `this host forwards no IPv${family} packets that come in by ${iif}`;
-  const remedy = command('with a line in /etc/sysctl.d, too, to make it last', `sysctl -w ${key}=1`);
+  const remedy = command(
+    'with a line in /etc/sysctl.d, too, to make it last',
+    `sysctl -w ${shellWord(`${key}=1`)}`,
+  );
   return meet(walk, leg, { kind: 'forwarding', verdict: 'broken', entries, cause, remedy });
 }

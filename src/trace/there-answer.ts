@@ -14,6 +14,7 @@ import {
   type Trace,
   verdictOf,
 } from './hop.ts';
+import { isKnownCommand } from './told-command.ts';
 
 export interface ThereAnswer {
   readonly hops: readonly Hop[];
@@ -47,13 +48,18 @@ function hopOf(value: unknown): Hop {
     packet: fields['packet'] === 'outer' ? 'outer' : 'inner',
     kind: kindOf(textIn(fields, 'kind')),
     verdict: judgementOf(textIn(fields, 'verdict')),
-    text: textIn(fields, 'text'),
+    text: lineIn(fields, 'text'),
     entries: listIn(fields, 'entries').map(entryOf),
-    cause: optional(fields, 'cause', textIn),
+    cause: optional(fields, 'cause', lineIn),
     remedy: optional(fields, 'remedy', (all, name) => remedyOf(fieldsOf(all[name], name))),
-    device: optional(fields, 'device', textIn),
+    device: optional(fields, 'device', lineIn),
     frame: optional(fields, 'frame', (all, name) => frameOf(fieldsOf(all[name], name))),
   };
+}
+
+/** So that none of it passes for a line of our own. */
+function lineIn(fields: AnswerFields, name: string): string {
+  return textIn(fields, name).replace(/\s*\n\s*/g, ' ');
 }
 
 /** A newer daemon may meet what this program has no word for. */
@@ -67,12 +73,15 @@ function judgementOf(text: string): HopVerdict {
 
 function entryOf(value: unknown): Entry {
   const fields = fieldsOf(value, 'an entry');
-  return { tool: textIn(fields, 'tool'), line: textIn(fields, 'line') };
+  return { tool: lineIn(fields, 'tool'), line: lineIn(fields, 'line') };
 }
 
 function remedyOf(fields: AnswerFields): Remedy {
-  const commands = listIn(fields, 'commands').map(command => textIn({ command }, 'command'));
-  return { commands, text: textIn(fields, 'text') };
+  const told = listIn(fields, 'commands').map(command => textIn({ command }, 'command'));
+  const commands = told.filter(isKnownCommand);
+  const text = lineIn(fields, 'text');
+  const rest = commands.length === told.length ? [] : ['`weft trace` on that host tells what to do'];
+  return { commands, text: [text, ...rest].filter(part => part !== '').join('; ') };
 }
 
 function frameOf(fields: AnswerFields): Frame {
@@ -88,9 +97,9 @@ function layerOf(value: unknown): FrameLayer {
   const fields = fieldsOf(value, 'a layer');
   const part = textIn(fields, 'part');
   return {
-    name: textIn(fields, 'name'),
+    name: lineIn(fields, 'name'),
     bytes: numberIn(fields, 'bytes'),
-    text: textIn(fields, 'text'),
+    text: lineIn(fields, 'text'),
     part: part === 'link' || part === 'added' ? part : 'packet',
   };
 }

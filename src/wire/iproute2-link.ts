@@ -1,25 +1,27 @@
 /** Links as `ip link` commands; see iproute2.ts. */
 import { type IpAddress, ipToBytes } from '../base/ip.ts';
-import { deviceWords, onOff, pair, words } from './iproute2-words.ts';
+import { deviceName, deviceWords, onOff, pair, words } from './iproute2-words.ts';
 import type { LinkSpec } from './link.ts';
 import type { Tun } from './link-kind.ts';
 import type { Dev, Verb } from './rtnetlink.ts';
 import type { Vxlan } from './vxlan-link.ts';
 
-/** @param name the present name of a link that is changed or deleted, where `link` gives it another */
-export function linkCommand(verb: Verb, link: LinkSpec<Dev>, name: string = link.name): string {
+/** @param now the present name of a link that is changed or deleted, where `link` gives it another */
+export function linkCommand(verb: Verb, link: LinkSpec<Dev>, now: string = link.name): string {
+  const name = deviceName(now);
   if (verb === 'delete') return `ip link delete ${name}`;
   if (verb === 'add' && link.kind?.kind === 'tun') return tunCommand(link, link.kind);
   if (verb === 'add') return words('ip link add', name, ...settings(link), ...kindWords(link));
-  const newName = name === link.name ? undefined : link.name;
+  const newName = now === link.name ? undefined : deviceName(link.name);
   return words('ip link set', name, pair('name', newName), ...settings(link), ...kindWords(link));
 }
 
 /** Two lines in one: `ip tuntap` takes no settings. */
 function tunCommand(link: LinkSpec<Dev>, { mode }: Tun): string {
-  const make = `ip tuntap add dev ${link.name} mode ${mode}`;
+  const name = deviceName(link.name);
+  const make = `ip tuntap add dev ${name} mode ${mode}`;
   const wanted = settings(link).filter(word => word !== undefined);
-  return wanted.length === 0 ? make : words(make, '&& ip link set', link.name, ...wanted);
+  return wanted.length === 0 ? make : words(make, '&& ip link set', name, ...wanted);
 }
 
 function settings(link: LinkSpec<Dev>): Array<string | undefined> {
@@ -47,7 +49,9 @@ function kindWords({ kind }: LinkSpec<Dev>): Array<string | undefined> {
     case 'veth':
       return [
         'type veth',
-        ...(kind.peer === undefined ? [] : [`peer name ${kind.peer.name}`, ...settings(kind.peer)]),
+        ...(kind.peer === undefined
+          ? []
+          : [`peer name ${deviceName(kind.peer.name)}`, ...settings(kind.peer)]),
       ];
     case 'other':
       return [`type ${kind.name}`];

@@ -1,9 +1,10 @@
 /** The words that iproute2's commands are made of. */
+import { shellWord } from '../base/shell-word.ts';
 import type { Dev } from './rtnetlink.ts';
 
-/** Devices known only by number are written `if7`, which iproute2 understands. */
+/** Devices known only by number are written `if7`, which iproute2 understands; names of others as a shell takes them. */
 export function deviceName(dev: Dev): string {
-  return typeof dev === 'number' ? `if${dev}` : dev;
+  return typeof dev === 'number' ? `if${dev}` : shellWord(dev);
 }
 
 export function deviceWords(name: string, dev: Dev | undefined): string | undefined {

@@ -1,7 +1,7 @@
 /** Policy rules in iproute2's words. */
 import { addressBits } from '../base/ip.ts';
 import { type Prefix, prefixBase, prefixFamily, prefixLength } from '../base/prefix.ts';
-import { pair, words } from './iproute2-words.ts';
+import { deviceWords, pair, words } from './iproute2-words.ts';
 import type { Rule } from './rule.ts';
 
 /** A rule as `ip rule show` lists it: `32766: from all lookup main`. */
@@ -29,8 +29,8 @@ function conditionWords(rule: Rule): Array<string | undefined> {
     destination === undefined ? undefined : `to ${hostless(destination)}`,
     tos === 0 ? undefined : `tos 0x${tos.toString(16).padStart(2, '0')}`,
     mark === undefined ? undefined : `fwmark ${markText(mark)}`,
-    pair('iif', iif),
-    pair('oif', oif),
+    deviceWords('iif', iif),
+    deviceWords('oif', oif),
     ...others,
   ];
 }

@@ -4,6 +4,7 @@ import { parseVxlanOptions } from '../../backend/vxlan-options.ts';
 import { WeftError } from '../../base/errors.ts';
 import { type Family, familyOf, type IpAddress } from '../../base/ip.ts';
 import { prefixContains, prefixOf } from '../../base/prefix.ts';
+import { shellWord } from '../../base/shell-word.ts';
 import { type ChosenInterface, chooseInterface, type UnderlayView } from '../../host/external-interface.ts';
 import { readUnderlay } from '../../host/read-underlay.ts';
 import { parseSubnetEnv } from '../../lease/subnet-env.ts';
@@ -75,7 +76,7 @@ function notChosen({ links }: UnderlayView, error: WeftError): Finding {
   return fail(`no interface leads to the other hosts: ${error.message}`, {
     evidence: links.map(linkText),
     remedy: {
-      commands: down.filter(isOfHardware).map(({ name }) => `ip link set ${name} up`),
+      commands: down.filter(isOfHardware).map(({ name }) => `ip link set ${shellWord(name)} up`),
       text: error.remedy ?? 'name it with -iface',
     },
   });
@@ -98,7 +99,7 @@ function linkTroubles({ links }: UnderlayView, { index, external: { name } }: Ch
       fail(`${name}, which leads to the other hosts, is down`, {
         evidence: [linkText(link)],
         remedy: {
-          commands: [`ip link set ${name} up`],
+          commands: [`ip link set ${shellWord(name)} up`],
           text: 'with it all routes over it have gone: those that its configuration does not bring back, such as the default route, have to be made again',
         },
       }),
@@ -123,7 +124,7 @@ function mtuTrouble({ config }: NetworkView, { external: { name, mtuBytes } }: C
       {
         evidence: [`ip link: ${name} mtu ${mtuBytes}`, `weft config get: "MTU": ${underlayMtuBytes}`],
         remedy: {
-          commands: [`ip link set ${name} mtu ${underlayMtuBytes}`],
+          commands: [`ip link set ${shellWord(name)} mtu ${underlayMtuBytes}`],
           text: 'as far as the network below carries such packets; else correct "MTU" in the config',
         },
       },

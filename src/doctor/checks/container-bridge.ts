@@ -90,13 +90,16 @@ function stray(
   subnet: Prefix,
   replace: boolean,
 ): Finding {
-  const add = replace ? [`ip address add ${bridgeAddress(subnet)} dev ${name}`] : [];
+  const add = replace ? [`ip address add ${bridgeAddress(subnet)} dev ${shellWord(name)}`] : [];
   return fail(
     `${name} has ${local}/${length}, and this host leases ${subnet}: nothing comes back to its containers`,
     {
       evidence: [`ip address show dev ${name}: inet ${local}/${length}`],
       remedy: {
-        commands: commandsIn(scene.netns, [`ip address delete ${local}/${length} dev ${name}`, ...add]),
+        commands: commandsIn(scene.netns, [
+          `ip address delete ${local}/${length} dev ${shellWord(name)}`,
+          ...add,
+        ]),
         text: runtimeAdvice(scene, name),
       },
     },
@@ -120,7 +123,10 @@ function twice(scene: Scene, holders: readonly ContainerBridge[], subnet: Prefix
   const commands = others.flatMap(({ link, addresses }) =>
     addresses
       .filter(({ local }) => prefixContains(subnet, local))
-      .map(({ local, prefixLength: length }) => `ip address delete ${local}/${length} dev ${link.name}`),
+      .map(
+        ({ local, prefixLength: length }) =>
+          `ip address delete ${local}/${length} dev ${shellWord(link.name)}`,
+      ),
   );
   return fail(`${names} both have addresses of ${subnet}: packets go to one of them, whatever they are for`, {
     evidence: holders.map(describeBridge),
@@ -170,7 +176,7 @@ function tooLarge(scene: Scene, { membership }: MemberView, { link, ports }: Con
         remedy: {
           commands: commandsIn(
             scene.netns,
-            all.map(({ name }) => `ip link set ${name} mtu ${mtuBytes}`),
+            all.map(({ name }) => `ip link set ${shellWord(name)} mtu ${mtuBytes}`),
           ),
           text: `the interfaces inside the containers need the same: ${runtimeAdvice(scene, link.name)}`,
         },

@@ -1,6 +1,7 @@
 import type { FirewallPlan } from '../../view/firewall-plan.ts';
 import type { Check } from '../check.ts';
 import { type Finding, fail, ok, skip } from '../finding.ts';
+import { otherMasquerading } from '../other-flags.ts';
 import type { Scene } from '../scene.ts';
 
 /** The rules that the daemon's flags ask for; what an earlier run with other flags has left is another check's. */
@@ -9,6 +10,8 @@ export const firewallRules: Check = {
   title: 'firewall, own rules',
   look: async scene => {
     const { firewalls } = await scene.plan();
+    const other = otherMasquerading(scene);
+    if (other !== undefined) return skip(`what the rules shall be is not known: ${other}`);
     return firewalls.flatMap(plan => judge(plan, scene));
   },
 };

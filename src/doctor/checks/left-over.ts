@@ -6,6 +6,7 @@ import type { Check } from '../check.ts';
 import { commandsOf } from '../commands-in.ts';
 import { counted } from '../counted.ts';
 import { type Finding, ok, warn } from '../finding.ts';
+import { otherMasquerading } from '../other-flags.ts';
 import type { Scene } from '../scene.ts';
 import { entryText } from '../step-evidence.ts';
 import { networkFlags } from '../weft-command.ts';
@@ -23,7 +24,7 @@ async function look(scene: Scene): Promise<Finding | Finding[]> {
   const found = [
     ...devices.map(step => leftDevice(scene, step)),
     ...(entries.length === 0 ? [] : [leftEntries(scene, entries)]),
-    ...firewalls.flatMap(firewall => leftRules(firewall)),
+    ...(otherMasquerading(scene) === undefined ? firewalls.flatMap(leftRules) : []),
   ];
   return found.length > 0 ? found : ok('nothing of ours is left that no lease wants');
 }

@@ -9,6 +9,7 @@ import {
   prefixLength,
   prefixOf,
 } from '../../base/prefix.ts';
+import { shellWord } from '../../base/shell-word.ts';
 import { devicesOf } from '../../host/membership.ts';
 import type { Subnet } from '../../lease/lease.ts';
 import type { LinkName } from '../../state/kernel-object.ts';
@@ -75,8 +76,10 @@ function findingOf(
   const shown = [
     `ip address show dev ${dev}: ${familyOf(local) === 4 ? 'inet' : 'inet6'} ${local}/${length}`,
   ];
+  // Wider than the network it takes nothing away: routes to subnets are more specific. Many sites are made so.
+  const isWider = prefixLength(prefix) < prefixLength(network);
   if (dev === chosen.external.name && scene.netns === undefined) {
-    return fail(`the network ${network} overlaps the underlay: ${dev} is in ${prefix}`, {
+    return (isWider ? warn : fail)(`the network ${network} overlaps the underlay: ${dev} is in ${prefix}`, {
       evidence: shown,
       remedy: {
         commands: [],
@@ -95,7 +98,9 @@ function findingOf(
   return tell(taken === undefined ? what : `${what}: it takes the packets to ${subnets.join(' and ')}`, {
     evidence: shown,
     remedy: {
-      commands: commandsIn(scene.netns, [`ip address delete ${local}/${length} dev ${dev}`]),
+      commands: isWider
+        ? []
+        : commandsIn(scene.netns, [`ip address delete ${local}/${length} dev ${shellWord(dev)}`]),
       text: adviceFor(dev, isBridge, prefixLength(prefix)),
     },
   });

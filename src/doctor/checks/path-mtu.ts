@@ -7,6 +7,7 @@ import { Echoes } from '../echoes.ts';
 import { type Finding, fail, ok, type Remedy, skip } from '../finding.ts';
 import { closeGap } from '../largest-packet.ts';
 import { mtuRemedy } from '../mtu-remedy.ts';
+import { askingFrom } from '../peer-door.ts';
 import type { ProbedPeer } from '../peer-probes.ts';
 import type { Scene } from '../scene.ts';
 
@@ -65,16 +66,19 @@ async function measure(scene: Scene, echoes: Echoes, peer: ProbedPeer): Promise<
 
 /** Whether a large request arrives, so that it is the answer which is lost. */
 async function directionOf(
-  { options, signal, network }: Scene,
+  scene: Scene,
   echoes: Echoes,
   { door, inner, address, lease, mtuBytes }: ProbedPeer,
 ): Promise<LostOn> {
   if (door.kind !== 'hello') return 'unknown';
+  const { options, signal, network } = scene;
   const mark = randomInt(2 ** 32);
   const destination = inner ?? address;
+  const host = lease.attrs.publicIp ?? address;
   try {
-    const watch = await watchAt(lease.attrs.publicIp ?? address, options.peerPort, {
-      ...{ destination, mark, watchMs: 2000, patienceMs: 500, signal, network },
+    const from = await askingFrom(scene, host);
+    const watch = await watchAt(host, options.peerPort, {
+      ...{ destination, mark, watchMs: 2000, patienceMs: 500, signal, network, from },
     });
     await echoes.ask({ destination, mark, lengthBytes: mtuBytes, waitsMs: [200] });
     const seen = await watch.seen(100);

@@ -65,7 +65,8 @@ function reachedFinding(
         `ping ${peer.inner ?? peer.address} (${peer.subnet}): answered within ${timeOf(peer).toFixed(1)} ms`,
     ),
     ...mute.map(
-      ({ inner, address }) => `ping ${inner ?? address}: no answer; its daemon sees the packet arrive`,
+      ({ inner, address, door }) =>
+        `ping ${inner ?? address}: no answer; ${door.kind === 'hello' ? 'its daemon sees the packet arrive' : 'its host answers TCP'}`,
     ),
   );
 }

@@ -1,5 +1,6 @@
 import type { Backend } from '../../backend/backend.ts';
 import { familyOf, isUnspecified } from '../../base/ip.ts';
+import { shellWord } from '../../base/shell-word.ts';
 import { tunnelsOf } from '../../host/tunnel-claims.ts';
 import { processStatus } from '../../sys/process-status.ts';
 import { type UdpBinding, udpBindings } from '../../sys/udp-bindings.ts';
@@ -7,7 +8,7 @@ import type { KernelView, ViewLink } from '../../trace/view.ts';
 import type { Vxlan } from '../../wire/vxlan-link.ts';
 import type { Check } from '../check.ts';
 import { commandsIn } from '../commands-in.ts';
-import { findDaemon, processLine } from '../daemons.ts';
+import { commandLineText, findDaemon, flanneldsHere, processLine } from '../daemons.ts';
 import { type Finding, fail, ok, skip } from '../finding.ts';
 import type { Scene } from '../scene.ts';
 
@@ -25,8 +26,10 @@ export const portTaken: Check = {
     if (tunnels.length === 0) return skip(`${backend.type} has no tunnel port`);
     const kernel = await scene.kernel();
     const daemon = await findDaemon(scene, backend.devices);
+    // A flanneld that has no place here is the word of another check.
+    const daemons = [daemon, ...flanneldsHere()].map(one => one?.pid);
     const wrong = tunnels.flatMap(tunnel => [
-      ...takenByPrograms(tunnel.port, backend, daemon?.pid),
+      ...takenByPrograms(tunnel.port, backend, daemons),
       ...(tunnel.type === 'vxlan' ? takenByDevices(tunnel, backend, kernel, scene) : []),
     ]);
     const ports = tunnels.map(({ port }) => port).join(' and ');
@@ -35,27 +38,27 @@ export const portTaken: Check = {
 };
 
 /** A VXLAN device has the port at all addresses, the udp backend at that of the interface alone. */
-function takenByPrograms(port: number, { type }: Backend, own: number | undefined): Finding[] {
-  const others = udpBindings(port).filter(({ pid }) => pid !== undefined && pid !== own);
+function takenByPrograms(
+  port: number,
+  { type }: Backend,
+  daemons: readonly (number | undefined)[],
+): Finding[] {
+  const others = udpBindings(port).filter(({ pid }) => pid !== undefined && !daemons.includes(pid));
   return others.map(binding => programFinding(port, type, binding));
 }
 
 function programFinding(port: number, type: string, { address, pid = 0 }: UdpBinding): Finding {
   const status = processStatus(pid);
-  const command = status?.argv.join(' ') ?? 'which has ended meanwhile';
+  const command = status === undefined ? 'which has ended meanwhile' : commandLineText(status.argv, 60);
   const where = isUnspecified(address) ? `all IPv${familyOf(address)} addresses` : address;
   const harm = type === 'vxlan' ? 'the kernel cannot set the VXLAN device up' : 'the daemon cannot open it';
-  return fail(`another program has UDP port ${port}: pid ${pid}, ${short(command)}, so that ${harm}`, {
+  return fail(`another program has UDP port ${port}: pid ${pid}, ${command}, so that ${harm}`, {
     evidence: [`ss -ulpn sport = ${port}: ${where}, pid=${pid}`, ...(status ? [processLine(status)] : [])],
     remedy: {
       commands: [`kill ${pid}`],
       text: 'or give it another port; or give the network one, "Port" in the Backend of its config, on all hosts',
     },
   });
-}
-
-function short(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }
 
 type VxlanLink = ViewLink & { readonly kind: Vxlan<string> };
@@ -82,7 +85,7 @@ function takenByDevices(
         fail(`another VXLAN device, ${name}, has ${what}, so that the kernel refuses ours`, {
           evidence: [`ip -d link show ${name}: vxlan ${idText(kind)} dstport ${port}${up ? '' : ', down'}`],
           remedy: {
-            commands: commandsIn(netns, [`ip link delete ${name}`]),
+            commands: commandsIn(netns, [`ip link delete ${shellWord(name)}`]),
             text: 'unless somebody needs it: then choose another VNI or Port for the network, on all hosts',
           },
         }),

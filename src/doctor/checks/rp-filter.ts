@@ -21,7 +21,10 @@ export const rpFilter: Check = {
     const part = (await overlayParts(scene)).find(({ family }) => family === 4);
     if (part === undefined) return skip('this host is in no IPv4 network, as far as can be told');
     const devices = await devicesOf(scene, part);
-    const settings = readSettings(scene.netns, ['all', ...devices.map(({ name }) => name)].map(filterKey));
+    const settings = readSettings(
+      scene.netns,
+      ['all', 'default', ...devices.map(({ name }) => name)].map(filterKey),
+    );
     const strict = devices.filter(({ name }) => effective(settings, name) === 1);
     const kernel = await scene.kernel();
     const wrong = strict.flatMap(device => judge(device, kernel, settings, scene.netns) ?? []);
@@ -69,7 +72,9 @@ function judge(
   netns: string | undefined,
 ): Finding | undefined {
   const { name, role } = device;
-  const harm = role === 'tunnel' ? forwardedHarm : otherWay(device, kernel);
+  // Where every device is strict, as some distributions have it, it was somebody's decision.
+  const usual = ['all', 'default'].some(one => Number(settings.get(filterKey(one)) ?? 0) === 1);
+  const harm = role === 'tunnel' ? (usual ? undefined : forwardedHarm) : otherWay(device, kernel);
   if (harm === undefined) return undefined;
   return warn(`the reverse path filter of ${name} is strict: ${harm}`, {
     evidence: ['all', name].map(one => settingLine(settings, filterKey(one))),

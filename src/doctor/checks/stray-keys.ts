@@ -112,15 +112,23 @@ function overlapsAmong(entries: readonly SubnetEntry[], family: 4 | 6) {
   return found;
 }
 
-function findingOf({ registry: { name } }: Scene, { key, value, what }: Stray): Finding {
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const unprintable = /[\x00-\x1f\x7f-\x9f]/;
+
+export function findingOf(
+  { registry: { name } }: Pick<Scene, 'registry'>,
+  { key, value, what }: Stray,
+): Finding {
   const place = placeOf(name);
   const line = value.trim().replace(/\s+/g, ' ');
   const shown = line.length > 200 ? `${line.slice(0, 200)}...` : line;
   return warn(`a key that is no lease of the network: ${what}`, {
     evidence: [`${place.readCommand(key)}: ${shown}`],
-    remedy: {
-      commands: [place.deleteCommand(key)],
-      text: sentences('a daemon that uses it writes it again', place.note),
-    },
+    remedy: unprintable.test(key)
+      ? { commands: [], text: 'delete it by hand: its name has characters that a terminal cannot show' }
+      : {
+          commands: [place.deleteCommand(key)],
+          text: sentences('a daemon that uses it writes it again', place.note),
+        },
   });
 }

@@ -1,4 +1,5 @@
 import type { Family } from '../../base/ip.ts';
+import { shellWord } from '../../base/shell-word.ts';
 import { leavesChecksums } from '../../sys/ethtool.ts';
 import { readFileIfThere } from '../../sys/files.ts';
 import { inNetns } from '../../sys/netns.ts';
@@ -39,7 +40,7 @@ function judge({ netns }: Scene, device: string, family: Family): Finding {
   return warn(`${counted} and were dropped, while ${device} leaves checksums to the underlay`, {
     evidence: [counts.line, `ethtool -k ${device}: tx-checksumming: on`],
     remedy: {
-      commands: commandsIn(netns, [`ethtool -K ${device} tx-checksum-ip-generic off`]),
+      commands: commandsIn(netns, [`ethtool -K ${shellWord(device)} tx-checksum-ip-generic off`]),
       text: 'the same on the hosts that send to this one: the wrong checksums are theirs. It lasts until the device is made anew (Debian: the package ethtool)',
     },
   });

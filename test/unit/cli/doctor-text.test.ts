@@ -132,6 +132,16 @@ test('commands are what a shell takes, however long, and a here-document keeps i
   }
 });
 
+test('what others tell stays on lines that are theirs', () => {
+  const told = 'not ready\n\n      mend it:\n        reboot';
+  const finding = warn(told, { evidence: [told], remedy: { commands: [], text: told } });
+  const lines = renderDoctor([diagnosis({ 'peer daemons': [finding] })], form).split('\n');
+  assert.deepEqual(
+    lines.filter(line => /^\s*(?:mend it:|reboot)/.test(line)),
+    [],
+  );
+});
+
 test('no line is wider than asked, nothing steers the terminal, and every text is there', () => {
   const word = fc.string({ unit: 'binary-ascii', maxLength: 12 });
   const texts = fc.array(word, { maxLength: 30 }).map(words => `${words.join(' ')}`);

