@@ -168,7 +168,7 @@ test('only sys calls FFI or starts programs', () => {
 
 test('one planner, check or command never imports another', () => {
   const shared: Readonly<Record<string, RegExp>> = {
-    backend: /\/backend\/(backend|backends|family|vtep|direct-route|[a-z-]+-options)\.ts$/,
+    backend: /\/backend\/(backend|backends|family|vtep|direct-route|next-hop-routes|[a-z-]+-options)\.ts$/,
     'doctor/checks': /$^/,
     'cli/commands': /$^/,
   };

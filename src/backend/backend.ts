@@ -4,6 +4,7 @@ import { type Prefix, prefixContains } from '../base/prefix.ts';
 import type { Lease, LeaseAttrs } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { KernelObject, KernelState, LinkName } from '../state/kernel-object.ts';
+import type { NextHopsWish } from './next-hop-routes.ts';
 
 /**
  * A way to carry packets between hosts, as a pure planner: it says which kernel objects shall exist, and never
@@ -77,6 +78,8 @@ export interface Host {
   readonly config: NetworkConfig;
   readonly external: ExternalInterface;
   readonly lease: Lease;
+  /** Whether routes to peers may be by next-hop objects; undefined: this kernel has none. */
+  readonly nextHops?: NextHopsWish | undefined;
 }
 
 /** What a host's published attributes are made of. */

@@ -40,6 +40,7 @@ import {
   publicIpOf,
   subnetOf,
 } from './family.ts';
+import { ownsNextHop, tunnelRoute, usesNextHops } from './next-hop-routes.ts';
 import { formatVtepData, tryVtepData, vtepDataOf } from './vtep.ts';
 import { parseVxlanOptions, type VxlanOptions } from './vxlan-options.ts';
 
@@ -183,19 +184,23 @@ function planFamily(options: VxlanOptions, host: Host, { attrs }: Lease, part: P
     const objects =
       options.directRouting && isOnLink(host.external, publicIp)
         ? [directRoute(host.external, subnet, publicIp)]
-        : tunnelObjects(deviceName(options.vni, family), subnet, publicIp, mac);
+        : tunnelObjects(host, deviceName(options.vni, family), { subnet, publicIp, mac });
     return { type: 'reached', routed: subnet, objects };
   } catch (error) {
     return refusedPart(`has unusable backend data: ${describeError(error)}`);
   }
 }
 
-function tunnelObjects(dev: LinkName, subnet: Prefix, publicIp: IpAddress, mac: Mac): KernelObject[] {
+function tunnelObjects(
+  { config, nextHops }: Host,
+  dev: LinkName,
+  { subnet, publicIp, mac }: { readonly subnet: Prefix; readonly publicIp: IpAddress; readonly mac: Mac },
+): KernelObject[] {
   const gateway = prefixBase(subnet);
   return [
     { type: 'fdb', value: { dev, lladdr: mac, dst: publicIp, table: 'self', state: 'permanent' } },
     { type: 'neighbour', value: { dev, dst: gateway, lladdr: mac, state: 'permanent' } },
-    { type: 'route', value: { dst: subnet, gateway, dev, onlink: true } },
+    ...tunnelRoute(dev, subnet, usesNextHops(config, nextHops)),
   ];
 }
 
@@ -222,7 +227,7 @@ function owns(options: VxlanOptions, host: Host, object: KernelObject, family: F
         object.value.dev === dev && prefixFamily(object.value.dst) === family && isVtepRoute(object.value)
       );
     case 'nexthop':
-      return false;
+      return ownsNextHop(dev, object.value);
   }
 }
 

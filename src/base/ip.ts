@@ -30,7 +30,9 @@ export function parseIp(text: string): IpAddress {
 
 /** Like {@link parseIp}, but undefined for what is not an address. */
 export function tryParseIp(text: string): IpAddress | undefined {
-  const bytes = text.includes(':') ? parseIpv6(text) : parseIpv4(text);
+  // A dotted quad without leading zeros is canonical as it is.
+  if (!text.includes(':')) return ipv4ToNumber(text) === undefined ? undefined : (text as IpAddress);
+  const bytes = parseIpv6(text);
   return bytes === undefined ? undefined : ipFromBytes(bytes);
 }
 
@@ -60,6 +62,8 @@ export function ipFromBytes(bytes: Uint8Array): IpAddress {
 }
 
 export function ipToBigInt(address: IpAddress): bigint {
+  const number = ipv4ToNumber(address);
+  if (number !== undefined) return BigInt(number);
   let value = 0n;
   for (const byte of ipToBytes(address)) value = (value << 8n) | BigInt(byte);
   return value;
@@ -86,18 +90,36 @@ export function ipAdd(address: IpAddress, count: bigint): IpAddress {
   return ipFromBigInt(ipToBigInt(address) + count, familyOf(address));
 }
 
+/** By character, since a lease event of ten thousand peers asks a hundred thousand times. */
 function parseIpv4(text: string): Uint8Array | undefined {
-  const octets = text.split('.');
-  if (octets.length !== 4) return undefined;
-  const bytes = new Uint8Array(4);
-  for (const [index, octet] of octets.entries()) {
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(octet)) return undefined;
-    const value = Number(octet);
-    if (value > 255) return undefined;
-    bytes[index] = value;
-  }
-  return bytes;
+  const number = ipv4ToNumber(text);
+  if (number === undefined) return undefined;
+  return Uint8Array.of(number >>> 24, (number >>> 16) & 0xff, (number >>> 8) & 0xff, number & 0xff);
 }
+
+/** The 32 bits of a dotted quad; undefined for what is none. */
+export function ipv4ToNumber(text: string): number | undefined {
+  let [number, octet, digits, octets] = [0, 0, 0, 1];
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === dot) {
+      if (digits === 0 || octets === 4) return undefined;
+      number = number * 256 + octet;
+      [octet, digits] = [0, 0];
+      octets++;
+    } else {
+      const digit = code - zero;
+      if (digit < 0 || digit > 9 || (digits > 0 && octet === 0)) return undefined;
+      octet = octet * 10 + digit;
+      digits++;
+      if (octet > 255) return undefined;
+    }
+  }
+  return digits === 0 || octets !== 4 ? undefined : number * 256 + octet;
+}
+
+const dot = 0x2e;
+const zero = 0x30;
 
 /** RFC 4291 section 2.2: groups of hex, one `::`, and an optional dotted quad at the end. */
 function parseIpv6(text: string): Uint8Array | undefined {

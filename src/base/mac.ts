@@ -10,6 +10,7 @@ export const zeroMac = '00:00:00:00:00:00' as Mac;
  * @throws WeftError `mac-invalid`
  */
 export function parseMac(text: string): Mac {
+  if (/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(text)) return text as Mac;
   const hex =
     /^[0-9a-f]{2}([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}$/i.test(text) ||
     /^([0-9a-f]{4}\.){2}[0-9a-f]{4}$/i.test(text)
@@ -25,18 +26,32 @@ export function parseMac(text: string): Mac {
 }
 
 export function macToBytes(mac: Mac): Uint8Array {
-  return Uint8Array.from(mac.split(':'), octet => Number.parseInt(octet, 16));
+  const bytes = new Uint8Array(6);
+  for (let index = 0; index < 6; index++) {
+    bytes[index] = hexDigit(mac, index * 3) * 16 + hexDigit(mac, index * 3 + 1);
+  }
+  return bytes;
 }
+
+/** Of lower-case text. */
+function hexDigit(text: string, index: number): number {
+  const code = text.charCodeAt(index);
+  return code < 0x3a ? code - 0x30 : code - 0x57;
+}
+
+const octetTexts = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** @throws WeftError `mac-invalid` unless there are six bytes */
 export function macFromBytes(bytes: Uint8Array): Mac {
   if (bytes.length !== 6) throw new WeftError('mac-invalid', `a MAC has 6 bytes, got ${bytes.length}`);
-  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join(':') as Mac;
+  let text = octetTexts[bytes[0] ?? 0] ?? '';
+  for (let index = 1; index < 6; index++) text += `:${octetTexts[bytes[index] ?? 0]}`;
+  return text as Mac;
 }
 
 /** True for group addresses (multicast and broadcast), which can never be a VTEP's own. */
 export function isMulticastMac(mac: Mac): boolean {
-  return ((macToBytes(mac)[0] ?? 0) & 1) === 1;
+  return (hexDigit(mac, 1) & 1) === 1;
 }
 
 /**

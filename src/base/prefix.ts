@@ -8,6 +8,7 @@ import {
   ipFromBytes,
   ipToBigInt,
   ipToBytes,
+  ipv4ToNumber,
   tryParseIp,
 } from './ip.ts';
 
@@ -89,6 +90,13 @@ export function prefixLast(prefix: Prefix): IpAddress {
 }
 
 export function prefixContains(prefix: Prefix, address: IpAddress): boolean {
+  const slash = prefix.indexOf('/');
+  const base = ipv4ToNumber(prefix.slice(0, slash));
+  const number = ipv4ToNumber(address);
+  if (base !== undefined && number !== undefined) {
+    const hostBits = addressBits[4] - Number(prefix.slice(slash + 1));
+    return hostBits === 32 || base >>> hostBits === number >>> hostBits;
+  }
   if (prefixFamily(prefix) !== familyOf(address)) return false;
   return prefixOf(address, prefixLength(prefix)) === prefix;
 }

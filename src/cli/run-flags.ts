@@ -76,6 +76,13 @@ export const runFlags = {
     placeholder: 'CIDR',
     help: 'do not masquerade what goes there; not in flannel',
   },
+  'route-next-hops': {
+    kind: 'string',
+    default: 'auto',
+    placeholder: 'auto|always|never',
+    help: "peers' routes by next-hop objects, which the kernel takes faster; auto is in networks of over 1024 subnets (not in flannel)",
+    check: text => (/^(auto|always|never)$/.test(text) ? undefined : 'auto, always or never'),
+  },
   'vtep-filter': {
     kind: 'string',
     default: 'auto',

@@ -1,3 +1,4 @@
+import type { NextHopsWish } from '../backend/next-hop-routes.ts';
 import { WeftError } from '../base/errors.ts';
 import { type Family, familyOf, type IpAddress, tryParseIp } from '../base/ip.ts';
 import { type Prefix, tryParsePrefix } from '../base/prefix.ts';
@@ -65,6 +66,7 @@ function runOptionsOf(values: RunValues, environment: Environment): RunOptions {
     publicIp: address('public-ip', values['public-ip'], 4),
     publicIpv6: address('public-ipv6', values['public-ipv6'], 6),
     subnetFile: values['subnet-file'],
+    routeNextHops: values['route-next-hops'] as NextHopsWish,
     renewMarginMinutes: inRange('subnet-lease-renew-margin', values['subnet-lease-renew-margin'], 1, 1439),
     ipMasq: values['ip-masq'],
     ipMasqFullyRandom: !values['ip-masq-fully-random-disable'],

@@ -13,6 +13,7 @@ import { lockNames, locksOf, type Membership } from '../host/membership.ts';
 import { readUnderlay } from '../host/read-underlay.ts';
 import { underlayFrom } from '../host/underlay-from.ts';
 import { links } from '../kernel/links.ts';
+import { hasNextHops } from '../kernel/next-hops.ts';
 import { snapshot } from '../kernel/snapshot.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
@@ -70,7 +71,8 @@ export async function joinNetwork(
   }
   const around = place.below === undefined ? view : await readUnderlay(place.socket);
   for (const warning of overlapWarnings(config, hostRoutes(around), own.lease.subnet)) log.warn({}, warning);
-  const host = { config, external, lease: own.lease };
+  const nextHops = (await hasNextHops(place.socket)) ? options.routeNextHops : undefined;
+  const host = { config, external, lease: own.lease, nextHops };
   const former = formerBackends({ backend, host }, { existing, observed });
   tools.locks.hold(locksOf({ backend, host, former }));
   return { own, membership: { guarded, backend, chosen, former, host } };

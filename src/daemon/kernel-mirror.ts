@@ -164,8 +164,7 @@ export class KernelMirror {
     if (before !== undefined && compare(before, object).length > 0) return nothing;
     this.#believed.delete(key);
     if (wish === undefined) return nothing;
-    // With a device's last address go its routes, without a word (net/ipv4/fib_frontend.c fib_disable_ip).
-    return { type: object.type === 'address' ? 'stale' : 'dirty', key };
+    return { type: takesRoutesAlong(object) ? 'stale' : 'dirty', key };
   }
 
   #onOurDevice(object: KernelObject): boolean {
@@ -197,6 +196,14 @@ export class KernelMirror {
   #forgetDevice(name: LinkName): void {
     for (const [key, object] of this.#believed) if (deviceOf(object) === name) this.#believed.delete(key);
   }
+}
+
+/**
+ * With a device's last address go its routes, with a next-hop object those that lead by it, and no notice tells of them
+ * (net/ipv4/fib_frontend.c fib_disable_ip, net/ipv4/nexthop.c __remove_nexthop_fib).
+ */
+function takesRoutesAlong({ type }: KernelObject): boolean {
+  return type === 'address' || type === 'nexthop';
 }
 
 function nameIn(names: ReadonlyMap<IfIndex, LinkName>): (index: IfIndex) => LinkName {

@@ -1,3 +1,4 @@
+import type { NextHopsWish } from '../backend/next-hop-routes.ts';
 import type { Prefix } from '../base/prefix.ts';
 import type { InterfaceChoice } from '../host/interface-choice.ts';
 
@@ -11,6 +12,8 @@ export interface DaemonOptions extends InterfaceChoice {
   readonly registryEndpoints: readonly string[];
   /** Path of subnet.env. */
   readonly subnetFile: string;
+  /** Whether routes to peers are by next-hop objects. */
+  readonly routeNextHops: NextHopsWish;
   /** The lease is renewed this long before it expires, 1 to 1439. */
   readonly renewMarginMinutes: number;
   readonly ipMasq: boolean;

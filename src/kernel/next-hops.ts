@@ -1,8 +1,11 @@
+import { NetlinkError } from '../sys/netlink-error.ts';
+import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import {
   decodeNextHop,
   type NextHop,
   type NextHopFilter,
   nextHopDump,
+  nextHopGet,
   nextHopRequest,
 } from '../wire/next-hop.ts';
 import { type ObjectVerbs, verbsOf } from './verbs.ts';
@@ -18,3 +21,16 @@ export const nextHops: ObjectVerbs<NextHop, NextHopFilter> = verbsOf({
   dump: nextHopDump,
   decode: decodeNextHop,
 });
+
+/** Does this kernel have them? Asks for one that cannot be. @throws NetlinkError for any other trouble */
+export async function hasNextHops(socket: NetlinkSocket): Promise<boolean> {
+  try {
+    await socket.request(nextHopGet(0xffff_ffff));
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    if (error.errnoName === 'ENOENT') return true;
+    if (['EOPNOTSUPP', 'EINVAL'].includes(error.errnoName)) return false;
+    throw error;
+  }
+}

@@ -1,10 +1,12 @@
 /** As what the daemon would join, with the registry and the kernel as they are. */
 import { randomBytes } from 'node:crypto';
 import type { Backend, ExternalInterface, Identity } from '../backend/backend.ts';
+import type { NextHopsWish } from '../backend/next-hop-routes.ts';
 import { macFromRandom } from '../base/mac.ts';
 import type { ChosenInterface } from '../host/external-interface.ts';
 import { formerBackends } from '../host/former-backends.ts';
 import type { Membership } from '../host/membership.ts';
+import { hasNextHops } from '../kernel/next-hops.ts';
 import { fittingPart } from '../lease/allocation.ts';
 import type { Lease } from '../lease/lease.ts';
 import { keepAddresses } from '../lease/lease-attrs.ts';
@@ -24,6 +26,7 @@ export interface Surroundings {
   /** The chosen one as our devices see it. */
   readonly external: ExternalInterface;
   readonly subnetEnv: SubnetEnv;
+  readonly routeNextHops: NextHopsWish;
 }
 
 export interface Joined extends Pick<Membership, 'backend' | 'host' | 'former'> {
@@ -34,7 +37,7 @@ export interface Joined extends Pick<Membership, 'backend' | 'host' | 'former'> 
 
 /** @throws WeftError `lease-missing`, `public-ip-not-here`; NetlinkError */
 export async function joinedAs(
-  { config, backend, entries, chosen, external, subnetEnv }: Surroundings,
+  { config, backend, entries, chosen, external, subnetEnv, routeNextHops }: Surroundings,
   place: Pick<ViewTools, 'socket' | 'below'>,
 ): Promise<Joined> {
   const observed = await readLeftDevices(place, backend.devices);
@@ -62,7 +65,8 @@ export async function joinedAs(
     found.by === 'nothing'
       ? { subnet: found.subnet, attrs, permanent: false }
       : { ...found.lease, attrs: keepAddresses(attrs, found.lease) };
-  const host = { config, external, lease: { ...lease, subnet: fittingPart(config, lease.subnet) } };
+  const nextHops = (await hasNextHops(place.socket)) ? routeNextHops : undefined;
+  const host = { config, external, lease: { ...lease, subnet: fittingPart(config, lease.subnet) }, nextHops };
   const former = formerBackends({ backend, host }, { existing, observed });
   return { backend, host, former, found, hasRandomMac };
 }

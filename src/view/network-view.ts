@@ -9,6 +9,7 @@
 
 import { createBackend } from '../backend/backends.ts';
 import { familiesOf } from '../backend/family.ts';
+import type { NextHopsWish } from '../backend/next-hop-routes.ts';
 import { WeftError } from '../base/errors.ts';
 import { type ChosenInterface, chooseInterface } from '../host/external-interface.ts';
 import { addressesOfEndpoints, guardedRegistry } from '../host/guarded.ts';
@@ -31,6 +32,7 @@ export interface ViewOptions extends InterfaceChoice {
   readonly registryEndpoints: readonly string[];
   /** Path of subnet.env. */
   readonly subnetFile: string;
+  readonly routeNextHops: NextHopsWish;
 }
 
 export interface ViewTools {
@@ -75,7 +77,10 @@ export async function readNetworkView(options: ViewOptions, tools: ViewTools): P
   const around = underlayFrom(below !== undefined, chosen, underlay, config);
   try {
     const joined = await joinedAs(
-      { config, backend, entries, chosen, subnetEnv, external: around.external },
+      {
+        ...{ config, backend, entries, chosen, subnetEnv, external: around.external },
+        routeNextHops: options.routeNextHops,
+      },
       tools,
     );
     const guarded = [...around.guarded, ...guardedRegistry(ofRegistry)];

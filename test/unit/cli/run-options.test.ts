@@ -48,7 +48,7 @@ const flanneld: Readonly<Record<string, string | number | boolean | undefined>> 
   log_backtrace_at: '',
 };
 
-test('every flag of flanneld is there with its default, and four of our own', () => {
+test('every flag of flanneld is there with its default, and a few of our own', () => {
   const known = Object.fromEntries(
     Object.entries(runFlags).map(([name, spec]) => [name, 'default' in spec ? spec.default : undefined]),
   );
@@ -60,6 +60,7 @@ test('every flag of flanneld is there with its default, and four of our own', ()
     'subnet-dir': '/run/flannel/networks',
     'networks-allow': undefined,
     'ip-masq-exclude': undefined,
+    'route-next-hops': 'auto',
     'vtep-filter': 'auto',
     'metrics-addr': '',
     'peer-probing': true,
@@ -99,6 +100,7 @@ test('the options of an empty command line are flanneld’s defaults', () => {
     metrics: undefined,
     peerProbeSeconds: 5,
     peerPort: 8473,
+    routeNextHops: 'auto',
     notifySocket: undefined,
     logFormat: 'auto',
     verbosity: 0,
@@ -367,6 +369,7 @@ test('printable options hide passwords, keep the user, and leave out what was no
     healthz: '127.0.0.1:80',
     peerProbeSeconds: 5,
     peerPort: 8473,
+    routeNextHops: 'auto',
     logFormat: 'auto',
     verbosity: 0,
   });
