@@ -1,7 +1,7 @@
 import process from 'node:process';
-import { commandLine, endProcess, processesInNetns } from '../sys/process.ts';
+import { commandLine, endProcess, identify, type ProcessIdentity, processesInNetns } from '../sys/process.ts';
 import { checkName } from './lab-plan.ts';
-import { labNames, type ProcessRecord, removeState, runningProcesses } from './lab-state.ts';
+import { hostDirectory, labNames, type ProcessRecord, removeState, runningProcesses } from './lab-state.ts';
 import { deleteNamespaces, namespacesOf, netnsPath } from './namespaces.ts';
 import { requirePrivileges } from './requirements.ts';
 
@@ -28,6 +28,7 @@ export async function takeDown(lab: string): Promise<Removal> {
   requirePrivileges('weft lab down');
   await endMaker(lab);
   await Promise.all(others(lab).map(record => endProcess(record, graceMs)));
+  await Promise.all(unrecorded(lab).map(daemon => endProcess(daemon, graceMs)));
   const strangers = namespacesOf(lab).flatMap(strangersIn);
   await deleteNamespaces(lab);
   removeState(lab);
@@ -42,6 +43,16 @@ async function endMaker(lab: string): Promise<void> {
 
 function others(lab: string): ProcessRecord[] {
   return runningProcesses(lab).filter(record => !isMaker(record));
+}
+
+/** Daemons of the lab's hosts that were started in the very moment in which the one who starts them was killed. */
+function unrecorded(lab: string): ProcessIdentity[] {
+  const start = ` run -iface eth0 -subnet-file ${hostDirectory(lab, 'host')}`;
+  const isDaemon = (pid: number): boolean => commandLine(pid).includes(start);
+  return namespacesOf(lab)
+    .flatMap(netns => processesInNetns(netnsPath(netns)))
+    .filter(isDaemon)
+    .flatMap(pid => identify(pid) ?? []);
 }
 
 function isMaker(record: ProcessRecord): boolean {

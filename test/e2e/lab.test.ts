@@ -204,6 +204,20 @@ test('what a killed up has left is told, and taken away by down', async t => {
   assert.deepEqual(remains(name), []);
 });
 
+test('a daemon whose record was never written, because up was killed in that moment, is ended by down too', async t => {
+  const name = labName(t, 'unwritten');
+  await weft('up', '--name', name, '--hosts', '1', '--containers', '0');
+  const folder = `/run/weft/lab/${name}/processes`;
+  const [record = ''] = readdirSync(folder).filter(file =>
+    readFileSync(`${folder}/${file}`, 'utf8').includes('weft run on host1'),
+  );
+  const { pid } = JSON.parse(readFileSync(`${folder}/${record}`, 'utf8')) as { pid: number };
+  rmSync(`${folder}/${record}`);
+  assert.doesNotMatch(await weft('down', '--name', name), /still runs/);
+  assert.equal(existsSync(`/proc/${pid}`), false);
+  assert.deepEqual(remains(name), []);
+});
+
 test('down stops an up that is under way', async t => {
   const name = labName(t, 'underway');
   const { ended } = startUp(name, '--hosts', '20');
