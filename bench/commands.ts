@@ -14,9 +14,10 @@ import path from 'node:path';
 import process from 'node:process';
 import type { Scope } from '../src/base/scope.ts';
 import { eventually } from '../test/support/eventually.ts';
-import { type Cluster, createCluster, joinAll } from '../test/support/weft-cluster.ts';
+import { createCluster, joinAll } from '../test/support/weft-cluster.ts';
 import type { WeftHost } from '../test/support/weft-host.ts';
 import { createUnderlay } from '../test/support/weft-underlay.ts';
+import { manyConfig, putManyLeases } from './many-leases.ts';
 import { inSandbox } from './sandbox.ts';
 import { median } from './table.ts';
 
@@ -50,23 +51,6 @@ const few: Wanted = { milliseconds: 300 };
 const many: Wanted = { milliseconds: 1000, megabytes: 120 };
 const endRuns = 3;
 
-const largeConfig = '{"Network":"10.0.0.0/8","SubnetLen":24,"Backend":{"Type":"vxlan"}}';
-
-const putLeases = `
-import { openEtcdRegistry } from '${new URL('../src/registry/etcd.ts', import.meta.url)}';
-const [endpoint, prefix, peers] = process.argv.slice(1);
-const clock = { wallMs: Date.now, monotonicMs: () => performance.now(), sleep: async () => {} };
-const registry = openEtcdRegistry({ endpoints: [endpoint], prefix, clock, random: Math.random });
-const put = async index => {
-  const bytes = [index >> 8, index & 255];
-  const mac = ['0a', '00', '00', '00', ...bytes.map(byte => byte.toString(16).padStart(2, '0'))].join(':');
-  const value = { PublicIP: '198.18.' + bytes.join('.'), BackendType: 'vxlan', BackendData: { VNI: 1, VtepMAC: mac } };
-  await registry.put('subnets/10.' + (100 + bytes[0]) + '.' + bytes[1] + '.0-24', JSON.stringify(value));
-};
-const worker = async first => { for (let index = first; index < Number(peers); index += 64) await put(index); };
-await Promise.all(Array.from({ length: 64 }, (_, first) => worker(first)));
-await registry.close();`;
-
 await inSandbox(import.meta.filename, bench);
 
 async function bench(scope: Scope): Promise<void> {
@@ -90,9 +74,9 @@ async function bench(scope: Scope): Promise<void> {
   const answers: Answer[] = [];
   for (const question of questions) answers.push(await measure(scope, question));
 
-  const large = await createCluster(scope, underlay, { config: largeConfig });
+  const large = await createCluster(scope, underlay, { config: manyConfig });
   const [c] = await large.addHosts('c');
-  await fill(large, c);
+  await putManyLeases(large, c, peers);
   await c.join();
   await eventually('all to be programmed', async () => (await exitOf(c, ['plan', ...c.flags])) === 0);
   for (const name of ['status', 'plan']) {
@@ -106,11 +90,6 @@ async function bench(scope: Scope): Promise<void> {
   }
   process.stdout.write(`${render(answers)}\n`);
   if (!answers.every(holds)) process.exitCode = 1;
-}
-
-/** By one program for all, on a host from which etcd can be reached. */
-async function fill({ prefix, underlay: { etcd } }: Cluster, host: WeftHost): Promise<void> {
-  await host.run([process.execPath, '--input-type=module', '-e', putLeases, etcd.url, prefix, `${peers}`]);
 }
 
 async function measure(scope: Scope, { name, host, words, wanted }: Question): Promise<Answer> {

@@ -9,16 +9,15 @@
 import process from 'node:process';
 import type { Scope } from '../src/base/scope.ts';
 import { eventually } from '../test/support/eventually.ts';
-import { type Cluster, createCluster, joinAll } from '../test/support/weft-cluster.ts';
+import { createCluster, joinAll } from '../test/support/weft-cluster.ts';
 import type { WeftHost } from '../test/support/weft-host.ts';
 import { createUnderlay } from '../test/support/weft-underlay.ts';
+import { manyConfig, putManyLeases } from './many-leases.ts';
 import { inSandbox } from './sandbox.ts';
 import { median, type Row, renderTable } from './table.ts';
 
 const peers = Number(process.env['BENCH_PEERS'] ?? 5000);
 const runs = Number(process.env['BENCH_RUNS'] ?? 7);
-
-const config = '{"Network":"10.0.0.0/8","SubnetLen":24,"Backend":{"Type":"vxlan"}}';
 
 /** Told by the kernel when the program ends: VmHWM of proc_pid_status(5). */
 const tellPeak = `
@@ -37,22 +36,6 @@ interface Limit {
 
 const ways: ReadonlyArray<readonly string[]> = [['status'], ['status', '-json']];
 
-const putLeases = `
-import { openEtcdRegistry } from '${new URL('../src/registry/etcd.ts', import.meta.url)}';
-const [endpoint, prefix, peers] = process.argv.slice(1);
-const clock = { wallMs: Date.now, monotonicMs: () => performance.now(), sleep: async () => {} };
-const registry = openEtcdRegistry({ endpoints: [endpoint], prefix, clock, random: Math.random });
-const put = async index => {
-  const [high, low] = [index >> 8, index & 255];
-  const mac = '0a:00:00:00:' + [high, low].map(byte => byte.toString(16).padStart(2, '0')).join(':');
-  const value = { PublicIP: '198.18.' + high + '.' + low, PublicIPv6: null, BackendType: 'vxlan',
-    BackendData: { VNI: 1, VtepMAC: mac } };
-  await registry.put('subnets/10.' + (100 + high) + '.' + low + '.0-24', JSON.stringify(value));
-};
-const worker = async first => { for (let index = first; index < Number(peers); index += 64) await put(index); };
-await Promise.all(Array.from({ length: 64 }, (_, first) => worker(first)));
-await registry.close();`;
-
 await inSandbox(import.meta.filename, bench);
 
 async function bench(scope: Scope): Promise<void> {
@@ -61,9 +44,9 @@ async function bench(scope: Scope): Promise<void> {
   const two = await few.addHosts('a', 'b');
   await joinAll(few, two);
   await measureAll('two hosts', two[0], { milliseconds: 300, megabytes: 120 });
-  const many = await createCluster(scope, underlay, { config });
+  const many = await createCluster(scope, underlay, { config: manyConfig });
   const [host] = await many.addHosts('c');
-  await fill(many, host);
+  await putManyLeases(many, host, peers);
   const weft = await host.join();
   await eventually('all to be programmed', async () => {
     const told = await host.run(['bin/weft', 'status', ...host.flags]).catch(error => error.stdout as string);
@@ -73,11 +56,6 @@ async function bench(scope: Scope): Promise<void> {
   await measureAll(`${peers} peers`, host, limit);
   await weft.stop();
   await measureAll(`${peers} peers, no daemon`, host, limit);
-}
-
-/** By one program for all, on a host from which etcd can be reached. */
-async function fill({ prefix, underlay: { etcd } }: Cluster, host: WeftHost): Promise<void> {
-  await host.run([process.execPath, '--input-type=module', '-e', putLeases, etcd.url, prefix, `${peers}`]);
 }
 
 async function measureAll(title: string, host: WeftHost, limit: Limit): Promise<void> {
