@@ -7,7 +7,7 @@ import type { Registry } from '../registry/registry.ts';
 import { readFirewall } from '../trace/read-firewall.ts';
 import { readView } from '../trace/read-view.ts';
 import type { FirewallView, KernelView } from '../trace/view.ts';
-import { type HostPlan, type PlanOptions, type PlanTools, readHostPlan } from '../view/host-plan.ts';
+import { type HostPlan, type PlanOptions, type PlanTools, planFor } from '../view/host-plan.ts';
 import type { MemberView } from '../view/member-view.ts';
 import { type NetworkView, readNetworkView } from '../view/network-view.ts';
 import { type PeerProbes, probePeers } from './peer-probes.ts';
@@ -30,7 +30,7 @@ export interface Scene {
   view(): Promise<NetworkView>;
   /** @throws why this host is no member */
   member(): Promise<MemberView>;
-  /** Firewall rules as they shall be beside those that are. @throws see {@link readHostPlan} */
+  /** Firewall rules as they shall be beside those that are. @throws see {@link planFor} */
   plan(): Promise<HostPlan>;
   /** All links, addresses, rules, routes, neighbours, FDB entries and settings of the namespace of the devices. */
   kernel(): Promise<KernelView>;
@@ -62,8 +62,8 @@ const daemonPatienceMs = 1000;
 export function createScene(parts: SceneParts): Scene {
   const { options, netns, tools } = parts;
   const { registry, socket, signal } = tools;
-  const plan = once(() => readHostPlan(options, tools));
   const view = once(() => readNetworkView(options, tools));
+  const plan = once(async () => await planFor(await view(), options, tools));
   const firewalls = {
     4: once(() => readFirewall(netns, 4, signal)),
     6: once(() => readFirewall(netns, 6, signal)),

@@ -33,9 +33,17 @@ export interface HostPlan {
   readonly remarks: readonly string[];
 }
 
-/** @throws WeftError `lease-missing`, `public-ip-missing`, `public-ip-not-here`, and see {@link readNetworkView} */
+/** @throws WeftError see {@link planFor} and {@link readNetworkView} */
 export async function readHostPlan(options: PlanOptions, tools: PlanTools): Promise<HostPlan> {
-  const view = await readNetworkView(options, tools);
+  return await planFor(await readNetworkView(options, tools), options, tools);
+}
+
+/** The same for a network that has been read. @throws WeftError `lease-missing`, `public-ip-missing`, `public-ip-not-here` */
+export async function planFor(
+  view: NetworkView,
+  options: PlanOptions,
+  tools: Pick<PlanTools, 'netns' | 'apart' | 'signal'>,
+): Promise<HostPlan> {
   const { member, notMember } = view;
   if (member === undefined) throw notMember;
   const apart = [...new Set((tools.apart ?? []).flatMap(networksOf))].sort();
