@@ -114,8 +114,8 @@ test('what this host itself lacks is left to the check of its entries', async t 
 });
 
 test('of many peers a sample is asked, and with -peer the one that is meant', async t => {
-  const config = '{"Network":"10.2.0.0/16","Backend":{"Type":"vxlan"}}';
-  const cluster = await createCluster(testScope(t), underlay, { config });
+  // Whose hosts lease from 10.2.1.0 to 10.2.20.0, and none of the subnets below.
+  const cluster = await createCluster(testScope(t), underlay);
   const hosts = await cluster.addHosts('a', 'b');
   await joinAll(cluster, hosts);
   const { subnet } = await leaseOf(cluster, hosts[1]);
