@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
+import { parsePrefix, prefixCovers } from '../../src/base/prefix.ts';
 import { type KernelEvent, type MonitoredObject, monitor } from '../../src/kernel/monitor.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
@@ -153,13 +154,14 @@ async function addForeignRoutes({ netns }: WeftHost): Promise<void> {
 
 /**
  * What is made, altered or removed on a host while something is done, but for links, whose notices also tell of carriers
- * that come and go, and for what the kernel learns.
+ * that come and go, and for what the kernel learns, or makes of itself in its own time: an interface's link-local address
+ * is there when nobody else turns out to have it, a second or two after the interface.
  */
 async function changesOf({ netns }: WeftHost, act: () => Promise<void>): Promise<string[]> {
   const changes: string[] = [];
   const onEvent = (event: KernelEvent): void => {
     if (event.type === 'overrun') changes.push('overrun');
-    else if (!isLearnt(event.object)) changes.push(`${event.type} ${JSON.stringify(event.object)}`);
+    else if (!isOfTheKernel(event.object)) changes.push(`${event.type} ${JSON.stringify(event.object)}`);
   };
   const objects = ['address', 'route', 'nexthop', 'neighbour', 'fdb'] as const;
   const watch = monitor({ netns: netns.path, objects, onEvent });
@@ -171,8 +173,12 @@ async function changesOf({ netns }: WeftHost, act: () => Promise<void>): Promise
   }
 }
 
-function isLearnt({ type, value }: MonitoredObject): boolean {
+const linkLocal = parsePrefix('fe80::/10');
+
+function isOfTheKernel({ type, value }: MonitoredObject): boolean {
   if (type === 'neighbour') return value.state !== 'permanent';
+  if (type === 'address') return value.scope === 'link';
+  if (type === 'route') return value.protocol === 'kernel' && prefixCovers(linkLocal, value.dst);
   return type === 'fdb' && value.dst === undefined;
 }
 
