@@ -91,8 +91,9 @@ export class TunnelCarrier implements CarrierService {
         // Networks without a tunnel need not load it.
         const { Tunnel } = await import('../tunnel/tunnel.ts');
         const tunnel = await Tunnel.open({ ...this.#settings(), netns: this.#options.netns, log });
-        await tunnel.change({ set: [...this.#routes.values()], unset: [] });
+        // From now on what changes is told to it: nothing may fall between what it is told first and what comes meanwhile.
         this.#tunnel = tunnel;
+        await tunnel.change({ set: [...this.#routes.values()], unset: [] });
         this.#problem = undefined;
         return;
       } catch (error) {
