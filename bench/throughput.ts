@@ -9,8 +9,6 @@
  * BENCH_RUNS is how often each is measured, in turns, of which the median counts; 3 unless given. Needs iperf3. Absolute
  * figures drift with the machine by tens of per cent: compare those of one run.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import process from 'node:process';
 import { Scope } from '../src/base/scope.ts';
 import {
@@ -23,8 +21,9 @@ import {
 } from '../test/e2e/backends-house.ts';
 import type { WeftHost } from '../test/support/weft-host.ts';
 import { createUnderlay, type Underlay } from '../test/support/weft-underlay.ts';
+import { writeTable } from './document.ts';
 import { inSandbox } from './sandbox.ts';
-import { median } from './table.ts';
+import { median, renderColumns, renderMarkdown } from './table.ts';
 import type { Contender } from './tunnel/contenders.ts';
 import { meanRttMs, serve, tcpGigabits } from './tunnel/measure.ts';
 
@@ -48,8 +47,8 @@ const heads = [
   'RTT ms',
 ] as const;
 
-const document = path.join(import.meta.dirname, '../docs/backends.md');
-const mark = '<!-- throughput table -->';
+/** Words, which begin at the left: backend and family. */
+const leftColumns = 2;
 
 /** One row: what lies between two ends, and what was measured, a figure for each round. */
 interface Row {
@@ -79,9 +78,10 @@ await inSandbox(import.meta.filename, async scope => {
   await measureAll(rows, 'asIs');
   for (const host of hosts) await carryRealFrames(underlay, host);
   await measureAll(rows, 'realFrames');
-  const table = renderMarkdown(rows);
-  process.stdout.write(`${renderText(table)}\n`);
-  if (process.argv.includes('--write')) writeTable(table);
+  const lines = cellsOf(rows);
+  process.stdout.write(`${renderColumns(lines, leftColumns)}\n`);
+  if (process.argv.includes('--write'))
+    writeTable('backends.md', '<!-- throughput table -->', renderMarkdown(lines, leftColumns));
 });
 
 /** Two hosts of a network, each with a container. */
@@ -141,36 +141,12 @@ async function carryRealFrames({ bridge }: Underlay, { netns, port }: WeftHost):
   await netns.run(['ethtool', '-K', 'eth0', ...off, 'gro', 'on']);
 }
 
-/** The lines of a table in Markdown. */
-function renderMarkdown(rows: readonly Row[]): string[] {
-  const cells = rows.map(({ name, family, mtuBytes, gbits: { asIs, realFrames }, rttMs }) => [
+/** The table's lines, the head first. */
+function cellsOf(rows: readonly Row[]): string[][] {
+  const lines = rows.map(({ name, mtuBytes, family, gbits: { asIs, realFrames }, rttMs }) => [
     ...[name, `IPv${family}`, `${mtuBytes}`],
     ...[asIs[1], asIs[4], realFrames[1], realFrames[4]].map(values => median(values).toFixed(1)),
     median(rttMs).toFixed(3),
   ]);
-  const rule = heads.map((_, column) => (column < 2 ? '---' : '--:'));
-  return [heads, rule, ...cells].map(line => `| ${line.join(' | ')} |`);
-}
-
-/** The same in columns, for a terminal. */
-function renderText(table: readonly string[]): string {
-  const rows = table.map(line => line.slice(2, -2).split(' | '));
-  const widths = heads.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)));
-  const render = (row: readonly string[]): string =>
-    row
-      .map((cell, column) =>
-        column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join('  ');
-  const [head = [], , ...body] = rows;
-  return [render(head), '-'.repeat(render(head).length), ...body.map(render)].join('\n');
-}
-
-/** Puts the table in the place of the one that follows the mark. @throws Error without a mark */
-function writeTable(table: readonly string[]): void {
-  const text = readFileSync(document, 'utf8');
-  const [before, after] = text.split(mark);
-  if (before === undefined || after === undefined) throw new Error(`expected ${mark} in ${document}`);
-  const rest = after.replace(/^\n+(\|.*\n)*\n*/, '\n');
-  writeFileSync(document, `${before}${mark}\n\n${table.join('\n')}\n${rest}`);
+  return [[...heads], ...lines];
 }

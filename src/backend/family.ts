@@ -11,7 +11,13 @@ export function familiesOf(config: NetworkConfig): Family[] {
 
 /** The families of which this host has a subnet: one may be switched on in the network and missing here. */
 export function leasedFamilies({ config, lease }: Pick<Host, 'config' | 'lease'>): Family[] {
-  return familiesOf(config).filter(family => subnetOf(lease.subnet, family) !== undefined);
+  return familiesOf(config).filter(family => isLeased({ config, lease }, family));
+}
+
+function isLeased({ config, lease }: Pick<Host, 'config' | 'lease'>, family: Family): boolean {
+  return (
+    (family === 4 ? config.enableIpv4 : config.enableIpv6) && subnetOf(lease.subnet, family) !== undefined
+  );
 }
 
 export function networksOf(config: NetworkConfig): Prefix[] {
@@ -42,9 +48,10 @@ export interface PeerFamily {
 
 /** A peer's parts: of each family in which both of us have a subnet, what `plan` makes of it. */
 export function planFamilies(host: Host, peer: Lease, plan: (part: PeerFamily) => PeerPart): PeerPlan {
-  const parts = leasedFamilies(host).flatMap(family => {
-    const subnet = subnetOf(peer.subnet, family);
-    return subnet === undefined ? [] : [plan({ family, subnet })];
-  });
+  const parts: PeerPart[] = [];
+  for (const family of [4, 6] as const) {
+    const subnet = isLeased(host, family) ? subnetOf(peer.subnet, family) : undefined;
+    if (subnet !== undefined) parts.push(plan({ family, subnet }));
+  }
   return parts.length === 0 ? refused('has no subnet of a family that is switched on here') : parts;
 }

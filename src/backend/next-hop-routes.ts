@@ -3,8 +3,8 @@
  * gateways differ lie in one chain of the kernel's table of ways (net/ipv4/fib_semantics.c), which each new one walks: ten
  * thousand take 1.7 s, with next-hop objects 0.15 s. See docs/adr/0022-next-hop-objects.md.
  */
-import { type IpAddress, ipToBigInt } from '../base/ip.ts';
-import { type Prefix, prefixBase, prefixFamily, prefixLength } from '../base/prefix.ts';
+import { type IpAddress, ipToBigInt, ipv4ToNumber } from '../base/ip.ts';
+import { type Prefix, prefixFamily, prefixLength } from '../base/prefix.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { KernelObject, LinkName } from '../state/kernel-object.ts';
 import type { NextHop } from '../wire/next-hop.ts';
@@ -27,15 +27,19 @@ export function usesNextHops(
 }
 
 /** The route to a peer's subnet by the address of its tunnel device, which is the subnet's first. */
-export function tunnelRoute(dev: LinkName, subnet: Prefix, byNextHop: boolean): KernelObject[] {
-  const gateway = prefixBase(subnet);
-  const way = { gateway, dev, onlink: true };
-  if (!byNextHop || prefixFamily(subnet) === 6) return [{ type: 'route', value: { dst: subnet, ...way } }];
-  const id = nextHopId(gateway);
+export function tunnelRoute(
+  dev: LinkName,
+  { subnet, gateway }: { readonly subnet: Prefix; readonly gateway: IpAddress },
+  byNextHop: boolean,
+): KernelObject[] {
+  const onlink = true;
+  if (!byNextHop || prefixFamily(subnet) === 6)
+    return [{ type: 'route', value: { dst: subnet, gateway, dev, onlink } }];
+  const nextHopId = idOf(gateway);
   return [
-    { type: 'nexthop', value: { id, ...way, protocol: weftProtocol } },
+    { type: 'nexthop', value: { id: nextHopId, gateway, dev, onlink, protocol: weftProtocol } },
     // With the way that the kernel will tell of it; what it is told is the id.
-    { type: 'route', value: { dst: subnet, ...way, nextHopId: id } },
+    { type: 'route', value: { dst: subnet, gateway, dev, onlink, nextHopId } },
   ];
 }
 
@@ -45,7 +49,7 @@ export function ownsNextHop(dev: LinkName, hop: NextHop<LinkName>): boolean {
     hop.dev === dev &&
     hop.protocol === weftProtocol &&
     hop.gateway !== undefined &&
-    hop.id === nextHopId(hop.gateway)
+    hop.id === idOf(hop.gateway)
   );
 }
 
@@ -53,6 +57,6 @@ export function ownsNextHop(dev: LinkName, hop: NextHop<LinkName>): boolean {
  * The gateway's own 32 bits: no two peers share it, it is known again without a memory, and `ip nexthop` in hexadecimal
  * spells it. Others count from 1 (the kernel, systemd-networkd) or stay below 2^27 for what they make by themselves (FRR).
  */
-function nextHopId(gateway: IpAddress): number {
-  return Number(ipToBigInt(gateway));
+function idOf(gateway: IpAddress): number {
+  return ipv4ToNumber(gateway) ?? Number(ipToBigInt(gateway));
 }

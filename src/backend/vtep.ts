@@ -28,11 +28,14 @@ export function tryVtepData(attrs: LeaseAttrs, family: Family): VtepData | undef
 export function vtepDataOf(attrs: LeaseAttrs, family: Family): VtepData {
   const field = family === 4 ? 'BackendData' : 'BackendV6Data';
   const data = family === 4 ? attrs.backendData : attrs.backendV6Data;
-  const fields = new Map(
-    Object.entries(isObject(data) ? data : {}).map(([key, value]) => [key.toLowerCase(), value]),
-  );
-  const vni = fields.get('vni');
-  const mac = fields.get('vtepmac');
+  let vni: Json | undefined;
+  let mac: Json | undefined;
+  if (isObject(data)) {
+    for (const key in data) {
+      if (isNamed(key, 'VNI')) vni = data[key];
+      else if (isNamed(key, 'VtepMAC')) mac = data[key];
+    }
+  }
   const invalid = (expected: string): WeftError =>
     new WeftError(
       'backend-data-invalid',
@@ -41,6 +44,11 @@ export function vtepDataOf(attrs: LeaseAttrs, family: Family): VtepData {
   if (typeof mac !== 'string') throw invalid('a VtepMAC');
   if (vni !== undefined && typeof vni !== 'number') throw invalid('a numeric VNI');
   return { vni, mac: unicastMac(mac) };
+}
+
+/** As Go's encoding/json takes a key: in any case. */
+function isNamed(key: string, name: string): boolean {
+  return key === name || (key.length === name.length && key.toLowerCase() === name.toLowerCase());
 }
 
 function unicastMac(text: string): Mac {

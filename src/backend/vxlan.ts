@@ -51,20 +51,25 @@ export const vxlanOverheadBytes: Readonly<Record<Family, number>> = { 4: 50, 6: 
 export function createVxlan(config: NetworkConfig): { backend: Backend; warnings: readonly string[] } {
   const { options, warnings } = parseVxlanOptions(config.backend.options);
   const families = familiesOf(config);
+  // Once: each peer's objects name it.
+  const vtep: Vtep = {
+    ...options,
+    devices: { 4: deviceName(options.vni, 4), 6: deviceName(options.vni, 6) },
+  };
   const backend: Backend = {
     type: 'vxlan',
     // Of both families: the one of a family that was switched off is ours to remove.
-    devices: bothFamilies.map(family => deviceName(options.vni, family)),
+    devices: bothFamilies.map(family => vtep.devices[family]),
     udpPorts: [options.port],
     carrier: undefined,
     borrows: borrowedForDirectRoutes,
     speaks: attrs => speaks(options, families, attrs),
-    tunnelDevice: family => deviceName(options.vni, family),
+    tunnelDevice: family => vtep.devices[family],
     containerMtuBytes: external => Math.min(...families.map(family => deviceMtu(options, external, family))),
     oddities: external => oddities(options, external),
     attrs: identity => publish(options, families, identity),
     planHost: host => leasedFamilies(host).flatMap(family => planVtep(options, host, family)),
-    planPeer: (host, peer) => planPeer(options, host, peer),
+    planPeer: (host, peer) => planPeer(vtep, host, peer),
     // Direct routes even when the option is off: it, or host-gw, may have been on before.
     owns: (host, object) =>
       bothFamilies.some(family => owns(options, host, object, family)) || ownsDirectRoute(host, object),
@@ -73,6 +78,10 @@ export function createVxlan(config: NetworkConfig): { backend: Backend; warnings
 }
 
 const bothFamilies: readonly Family[] = [4, 6];
+
+interface Vtep extends VxlanOptions {
+  readonly devices: Readonly<Record<Family, LinkName>>;
+}
 
 function deviceName(vni: number, family: Family): LinkName {
   return family === 4 ? `flannel.${vni}` : `flannel-v6.${vni}`;
@@ -163,16 +172,18 @@ function planVtep(options: VxlanOptions, { external, lease }: Host, family: Fami
 
 function speaks(options: VxlanOptions, families: readonly Family[], attrs: LeaseAttrs): boolean {
   if (attrs.backendType !== 'vxlan') return false;
-  const vteps = families.flatMap(family => tryVtepData(attrs, family) ?? []);
-  return vteps.some(({ vni = options.vni }) => vni === options.vni);
+  return families.some(family => {
+    const vtep = tryVtepData(attrs, family);
+    return vtep !== undefined && (vtep.vni === undefined || vtep.vni === options.vni);
+  });
 }
 
-function planPeer(options: VxlanOptions, host: Host, peer: Lease): PeerPlan {
+function planPeer(options: Vtep, host: Host, peer: Lease): PeerPlan {
   if (peer.attrs.backendType !== 'vxlan') return refusedType('vxlan', peer.attrs);
   return planFamilies(host, peer, part => planFamily(options, host, peer, part));
 }
 
-function planFamily(options: VxlanOptions, host: Host, { attrs }: Lease, part: PeerFamily): PeerPart {
+function planFamily(options: Vtep, host: Host, { attrs }: Lease, part: PeerFamily): PeerPart {
   const { family, subnet } = part;
   const publicIp = publicIpOf(attrs, family);
   if (publicIp === undefined) return refusedPart(`publishes no IPv${family} address to reach it at`);
@@ -184,7 +195,7 @@ function planFamily(options: VxlanOptions, host: Host, { attrs }: Lease, part: P
     const objects =
       options.directRouting && isOnLink(host.external, publicIp)
         ? [directRoute(host.external, subnet, publicIp)]
-        : tunnelObjects(host, deviceName(options.vni, family), { subnet, publicIp, mac });
+        : tunnelObjects(host, options.devices[family], { subnet, publicIp, mac });
     return { type: 'reached', routed: subnet, objects };
   } catch (error) {
     return refusedPart(`has unusable backend data: ${describeError(error)}`);
@@ -197,11 +208,12 @@ function tunnelObjects(
   { subnet, publicIp, mac }: { readonly subnet: Prefix; readonly publicIp: IpAddress; readonly mac: Mac },
 ): KernelObject[] {
   const gateway = prefixBase(subnet);
-  return [
+  const objects: KernelObject[] = [
     { type: 'fdb', value: { dev, lladdr: mac, dst: publicIp, table: 'self', state: 'permanent' } },
     { type: 'neighbour', value: { dev, dst: gateway, lladdr: mac, state: 'permanent' } },
-    ...tunnelRoute(dev, subnet, usesNextHops(config, nextHops)),
   ];
+  // Joined, not grown: room to grow, in many thousand arrays, is memory for nothing.
+  return objects.concat(tunnelRoute(dev, { subnet, gateway }, usesNextHops(config, nextHops)));
 }
 
 /** Ours on our device is what we could have made: see docs/adr/0005-what-is-ours.md. */

@@ -97,15 +97,19 @@ function parseIpv4(text: string): Uint8Array | undefined {
   return Uint8Array.of(number >>> 24, (number >>> 16) & 0xff, (number >>> 8) & 0xff, number & 0xff);
 }
 
-/** The 32 bits of a dotted quad; undefined for what is none. */
-export function ipv4ToNumber(text: string): number | undefined {
-  let [number, octet, digits, octets] = [0, 0, 0, 1];
-  for (let index = 0; index < text.length; index++) {
+/** The 32 bits of a dotted quad, which is the text up to `end`; undefined for what is none. */
+export function ipv4ToNumber(text: string, end = text.length): number | undefined {
+  let number = 0;
+  let octet = 0;
+  let digits = 0;
+  let octets = 1;
+  for (let index = 0; index < end; index++) {
     const code = text.charCodeAt(index);
     if (code === dot) {
       if (digits === 0 || octets === 4) return undefined;
       number = number * 256 + octet;
-      [octet, digits] = [0, 0];
+      octet = 0;
+      digits = 0;
       octets++;
     } else {
       const digit = code - zero;

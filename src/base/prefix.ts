@@ -18,6 +18,9 @@ import {
  */
 export type Prefix = string & { readonly __brand: 'Prefix' };
 
+/** '0'. */
+const zero = 0x30;
+
 /** 0.0.0.0/0 and ::/0, the default routes' destinations. */
 export const everything = { 4: '0.0.0.0/0' as Prefix, 6: '::/0' as Prefix } as const;
 
@@ -72,7 +75,10 @@ export function prefixBase(prefix: Prefix): IpAddress {
 }
 
 export function prefixLength(prefix: Prefix): number {
-  return Number(prefix.slice(prefix.indexOf('/') + 1));
+  let length = 0;
+  for (let at = prefix.indexOf('/') + 1; at < prefix.length; at++)
+    length = length * 10 + prefix.charCodeAt(at) - zero;
+  return length;
 }
 
 export function prefixFamily(prefix: Prefix): Family {
@@ -91,10 +97,10 @@ export function prefixLast(prefix: Prefix): IpAddress {
 
 export function prefixContains(prefix: Prefix, address: IpAddress): boolean {
   const slash = prefix.indexOf('/');
-  const base = ipv4ToNumber(prefix.slice(0, slash));
+  const base = ipv4ToNumber(prefix, slash);
   const number = ipv4ToNumber(address);
   if (base !== undefined && number !== undefined) {
-    const hostBits = addressBits[4] - Number(prefix.slice(slash + 1));
+    const hostBits = addressBits[4] - prefixLength(prefix);
     return hostBits === 32 || base >>> hostBits === number >>> hostBits;
   }
   if (prefixFamily(prefix) !== familyOf(address)) return false;

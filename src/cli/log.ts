@@ -33,7 +33,7 @@ export function createLog({ format, verbosity, stream, stacks = false, noColour 
     write: (line: string) => stream.write(`${renderLogRecord(JSON.parse(line) as LogRecord, style)}\n`),
   };
   const describe = (value: unknown) => (value instanceof Error ? describeForLog(value, stacks) : value);
-  return pino(
+  const log = pino(
     {
       level: verbosity > 0 ? 'debug' : 'info',
       base: null,
@@ -44,6 +44,7 @@ export function createLog({ format, verbosity, stream, stacks = false, noColour 
     },
     format === 'json' ? { write: line => void stream.write(line) } : text,
   );
+  return Object.assign(log, { debugs: verbosity > 0 });
 }
 
 const secretNames = ['password', 'etcdPassword', 'secret', 'token', 'privateKey', 'psk'];

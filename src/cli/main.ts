@@ -2,5 +2,5 @@ import process from 'node:process';
 import { main } from './program.ts';
 
 // The launcher's, for this process alone.
-delete process.env['NODE_COMPILE_CACHE'];
+for (const name of ['NODE_COMPILE_CACHE', 'MALLOC_ARENA_MAX']) delete process.env[name];
 await main(process.argv.slice(2));

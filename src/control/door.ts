@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { describeError, WeftError } from '../base/errors.ts';
 import { type IpAddress, tryParseIp } from '../base/ip.ts';
 import type { Log } from '../base/log.ts';
@@ -39,22 +40,25 @@ const mostConnections = 16;
 /** Chosen: longer than the longest answer, that of a trace which waits for a packet. */
 const patienceMs = 10_000;
 /** For who connects and asks nothing, or slowly. */
-const patience = {
-  headersTimeout: 3000,
-  requestTimeout: patienceMs,
-  connectionsCheckingInterval: 1000,
-} as const;
+const askWithinMs = 3000;
+/** Node's own limits are looked at all the time, with nobody there too; see {@link Deadlines}. */
+const noLimits = { headersTimeout: 0, requestTimeout: 0, connectionsCheckingInterval: 2 ** 31 - 1 } as const;
 
 /** @throws WeftError `door-listen` */
 export async function openDoor({ listen, answers, admits, log }: DoorOptions): Promise<Door> {
   const closing = new AbortController();
-  const server = createServer(patience, (request, response) => {
+  const deadlines = new Deadlines();
+  const server = createServer(noLimits, (request, response) => {
+    // For the answer, and for taking it.
+    deadlines.set(request.socket, 2 * patienceMs);
     void answer(request, response, answers, closing.signal, log);
   });
   server.maxConnections = mostConnections;
   // Not a word to strangers, and no place kept for them.
   server.on('connection', socket => {
-    if (!admits(addressOf(socket))) socket.destroy();
+    if (!admits(addressOf(socket))) return void socket.destroy();
+    deadlines.set(socket, askWithinMs);
+    socket.once('close', () => deadlines.lift(socket));
   });
   try {
     if ('path' in listen) {
@@ -80,6 +84,20 @@ export async function openDoor({ listen, answers, admits, log }: DoorOptions): P
   };
 }
 
+/** Ends connections that take too long. Without connections there is no timer. */
+class Deadlines {
+  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+
+  set(socket: Socket, afterMs: number): void {
+    this.lift(socket);
+    this.#timers.set(socket, setTimeout(() => socket.destroy(), afterMs).unref());
+  }
+
+  lift(socket: Socket): void {
+    clearTimeout(this.#timers.get(socket));
+  }
+}
+
 export function describePlace(
   place: { readonly path: string } | { readonly host: string; readonly port: number },
 ) {
@@ -101,7 +119,8 @@ async function answer(
   const end = (status: number, value: unknown): void => {
     // First of all: a value that JSON cannot say shall be an answer, too.
     const text = JSON.stringify(value);
-    response.writeHead(status, { 'content-type': 'application/json' }).end(text);
+    // One question each: whoever has another connects again.
+    response.writeHead(status, { 'content-type': 'application/json', connection: 'close' }).end(text);
   };
   const asked = URL.parse(url, 'http://weft');
   const { pathname, searchParams } = asked ?? { pathname: url, searchParams: new URLSearchParams() };

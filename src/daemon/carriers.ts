@@ -3,7 +3,7 @@ import type { Backend, Carrier } from '../backend/backend.ts';
 import type { Log } from '../base/log.ts';
 import type { CarriedPeer } from '../host/carried-peer.ts';
 import type { Former } from '../host/membership.ts';
-import { formatSubnetKey } from '../lease/subnet-key.ts';
+import { subnetId } from '../lease/subnet-id.ts';
 import type { TunnelCounters } from '../tunnel/tunnel.ts';
 import type { CarrierChange, CarrierService } from './carrier.ts';
 
@@ -22,7 +22,7 @@ export class Carriers {
   readonly #options: CarriersOptions;
   readonly #open = new Map<string, Open>();
   readonly #closing = new Set<Promise<void>>();
-  /** Who can be reached, by registry key: a carrier that comes later has to know them all. */
+  /** Who can be reached, by {@link subnetId}: a carrier that comes later has to know them all. */
   readonly #peers = new Map<string, CarriedPeer>();
 
   constructor(options: CarriersOptions) {
@@ -51,8 +51,8 @@ export class Carriers {
    * its backend they may not know yet that we have changed, or that they have been seen to. Commands are told of their own.
    */
   change({ joined, left }: CarrierChange): void {
-    for (const { lease } of left) this.#peers.delete(formatSubnetKey(lease.subnet));
-    for (const peer of joined) this.#peers.set(formatSubnetKey(peer.lease.subnet), peer);
+    for (const { lease } of left) this.#peers.delete(subnetId(lease.subnet));
+    for (const peer of joined) this.#peers.set(subnetId(peer.lease.subnet), peer);
     for (const [name, { carrier, service }] of this.#open) {
       const change = {
         joined: joined.filter(peer => concerns(name, carrier, peer)),

@@ -19,8 +19,7 @@ export async function readDirectRoutes(
 ): Promise<Array<Route<LinkName>>> {
   const others = (await links.list(socket)).map(({ name }) => name).filter(name => !own.includes(name));
   const { state } = await snapshot(socket, [], others);
-  // A snapshot holds the last of a table first.
-  return [...state.values()].reverse().flatMap(object => (isDirect(object) ? [object.value] : []));
+  return [...state.values()].flatMap(object => (isDirect(object) ? [object.value] : []));
 }
 
 export function routeSteps(found: ReadonlyArray<Route<LinkName>>): Step[] {

@@ -8,11 +8,13 @@
 import { closeSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
+import { Bell } from '../base/bell.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError, WeftError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Door, type DoorOptions, openDoor } from '../control/door.ts';
 import { tryLock } from '../sys/flock.ts';
+import { FolderWatch } from '../sys/folder-watch.ts';
 
 export interface ControlSocketOptions {
   readonly path: string;
@@ -28,18 +30,23 @@ export interface ControlSocket {
 
 /** The owner's group may ask, because every answer only reads. */
 const socketMode = 0o660;
-/** How often is looked whether it is (still) there; where it could not be opened, how soon that is tried again. */
-const lookMs = 2000;
+/** Where it could not be opened, how soon that is tried again; and how often is looked whether it is there where nobody tells. */
+const retryMs = 2000;
+/** For what inotify does not tell, such as another file system over the folder. */
+const auditMs = 60_000;
 /** Whoever has the folder's lock needs it for milliseconds. */
 const lockRetryMs = 10;
 
 /** Opens it in the background. What is in the way is logged, and never the end of a daemon. */
 export function openControlSocket(options: ControlSocketOptions): ControlSocket {
   const closing = new AbortController();
+  const bell = new Bell();
+  const folder = new FolderWatch(path.dirname(options.path), () => bell.ring());
   let door: Door | undefined;
   const keep = async (): Promise<void> => {
     let told = '';
     while (!closing.signal.aborted) {
+      const watched = folder.follow();
       try {
         if (!isSocket(options.path)) {
           door?.close();
@@ -51,8 +58,9 @@ export function openControlSocket(options: ControlSocketOptions): ControlSocket 
         if (!closing.signal.aborted) told = tell(options, error, told);
       }
       if (closing.signal.aborted) door?.close();
-      await options.clock.sleep(lookMs, { signal: closing.signal }).catch(() => {});
+      await bell.heard(options.clock, watched && told === '' ? auditMs : retryMs, closing.signal);
     }
+    folder.close();
   };
   void keep();
   return {

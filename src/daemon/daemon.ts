@@ -56,6 +56,7 @@ export async function runDaemon(
   onReload(() => reload());
   let readiness = (): Readiness => ({ ready: false, reason: 'no lease yet' });
   let service: NetworkService | undefined;
+  let door: PeerDoor | undefined;
   try {
     requireCapabilities();
     const source = { version, troubles, readiness: () => readiness(), service: () => service };
@@ -72,8 +73,8 @@ export async function runDaemon(
     }
     if (options.peerPort > 0) {
       const networks = () => [{ name: undefined, readiness: readiness(), served: service?.served }];
-      const door = { port: options.peerPort, version, networks, loadPacketAnswers, log };
-      scope.own('peer door', PeerDoor.keep({ ...door, clock: systemClock, random: Math.random }));
+      const asked = { port: options.peerPort, version, networks, loadPacketAnswers, log };
+      door = scope.own('peer door', PeerDoor.keep({ ...asked, clock: systemClock, random: Math.random }));
     }
     const socket = scope.own('netlink socket', NetlinkSocket.open());
     const tools = { log, signal: ending, clock: systemClock, random: Math.random };
@@ -83,8 +84,16 @@ export async function runDaemon(
       readiness = () => now.readiness();
       joined = true;
       reload = () => now.reload();
+      door?.look();
     };
-    await liveInNetwork(options, { ...tools, manager, place: placeOnUnderlay(socket), onJoined });
+    const onMembership = (): void => door?.look();
+    await liveInNetwork(options, {
+      ...tools,
+      manager,
+      place: placeOnUnderlay(socket),
+      onJoined,
+      onMembership,
+    });
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {

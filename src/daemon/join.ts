@@ -12,9 +12,9 @@ import { formerBackends, leftDevices } from '../host/former-backends.ts';
 import { lockNames, locksOf, type Membership } from '../host/membership.ts';
 import { readUnderlay } from '../host/read-underlay.ts';
 import { underlayFrom } from '../host/underlay-from.ts';
+import { deviceState } from '../kernel/device-state.ts';
 import { links } from '../kernel/links.ts';
 import { hasNextHops } from '../kernel/next-hops.ts';
-import { snapshot } from '../kernel/snapshot.ts';
 import { describeSubnet } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
@@ -89,7 +89,7 @@ async function acquire(
   const previousSubnet = parseSubnetEnv(readFileIfThere(subnetFile) ?? '').subnet;
   const left = leftDevices(await links.list(place.socket));
   const devices = [...backend.devices, ...left];
-  const { state: observed } = await snapshot(place.socket, devices, [], place.below);
+  const observed = await deviceState(place.socket, devices, place.below);
   const startupOutput =
     backend.carrier?.type === 'commands' ? await runPreStartup(backend.carrier.commands, tools) : undefined;
   const identity = {

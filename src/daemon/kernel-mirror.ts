@@ -7,14 +7,8 @@ import type { KernelEvent, MonitoredObject } from '../kernel/monitor.ts';
 import { modelOf, type Snapshot } from '../kernel/snapshot.ts';
 import { compare } from '../state/compare.ts';
 import type { Step } from '../state/diff.ts';
-import {
-  deviceOf,
-  type KernelObject,
-  type KernelState,
-  keyOf,
-  type LinkName,
-  type ObjectKey,
-} from '../state/kernel-object.ts';
+import { deviceOf, type KernelObject, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
+import type { StateBook } from '../state/state-book.ts';
 import type { Link } from '../wire/link.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 
@@ -27,6 +21,8 @@ export type Consequence =
   | { readonly type: 'stale'; readonly key: ObjectKey | undefined };
 
 export interface MirrorOptions {
+  /** By which steps are taken. */
+  readonly socket?: { readonly port: number } | undefined;
   /** Devices of ours. */
   readonly devices: readonly LinkName[];
   /** Devices that ours need: when one comes, ours may be made again. */
@@ -43,7 +39,7 @@ const harmless: ReadonlySet<string> = new Set(['mac', 'mtuBytes', 'txQueueLength
 
 export class KernelMirror {
   readonly #options: MirrorOptions;
-  readonly #desired: KernelState;
+  readonly #book: StateBook;
   readonly #names = new Map<IfIndex, LinkName>();
   /** Of the namespace that our devices are made from, when that is another. */
   #namesBelow: Map<IfIndex, LinkName> | undefined;
@@ -51,15 +47,11 @@ export class KernelMirror {
   readonly #up = new Map<IfIndex, boolean>();
   /** Numbers of our devices, whatever they are called now. */
   readonly #ours = new Map<LinkName, IfIndex>();
-  #believed = new Map<ObjectKey, KernelObject>();
 
-  constructor(options: MirrorOptions, desired: KernelState) {
+  /** @param book what is wished, which comes and goes with the plan, beside what is believed to be there */
+  constructor(options: MirrorOptions, book: StateBook) {
     this.#options = options;
-    this.#desired = desired;
-  }
-
-  get state(): KernelState {
-    return this.#believed;
+    this.#book = book;
   }
 
   /** Is there a device of this name to make ours on? */
@@ -74,8 +66,7 @@ export class KernelMirror {
 
   /** Takes a snapshot for all there is. */
   take({ state, links, below }: Snapshot): void {
-    const { owns } = this.#options;
-    this.#believed = new Map([...state].filter(([key, object]) => this.#desired.has(key) || owns(object)));
+    this.#book.seeAll(state, object => this.#options.owns(object));
     this.#names.clear();
     this.#namesBelow =
       below && new Map([...below.values()].map(({ index, name }): [IfIndex, LinkName] => [index, name]));
@@ -91,20 +82,20 @@ export class KernelMirror {
   }
 
   /** Takes a step of ours that the kernel has carried out. True when it took other things along unseen. */
-  learn({ verb, object }: Step): boolean {
-    const key = keyOf(object);
-    if (verb === 'delete') this.#believed.delete(key);
-    else this.#believed.set(key, object);
+  learn({ verb, key, object }: Step): boolean {
+    this.#book.see(key, verb === 'delete' ? undefined : object);
     if (object.type !== 'link') return false;
-    if (verb === 'delete') this.#forgetDevice(object.value.name);
-    // A new MAC flushes the device's neighbours, going down its routes.
-    return verb === 'replace';
+    const { name } = object.value;
+    if (verb === 'delete') this.#forgetDevice(name);
+    // A new MAC flushes the device's neighbours, going down its routes; and what is made has a number, to know it by.
+    return verb === 'replace' || (verb === 'add' && !this.#isNamed(name));
   }
 
   /** Takes a notice of the kernel's monitor. */
   notice(event: KernelEvent): Consequence {
     if (event.type === 'overrun') return { type: 'stale', key: undefined };
     if (event.object.type === 'link') return this.#noticeLink(event.type, event.object.value);
+    if (this.#isOwnRemoval(event)) return nothing;
     return this.#noticeObject(event.type, event.object);
   }
 
@@ -138,12 +129,12 @@ export class KernelMirror {
     }
     if (!devices.includes(link.name) && !(renamed && devices.includes(known))) return nothing;
     if (type === 'gone' || renamed) return stale;
-    const wish = this.#desired.get(key);
+    const wish = this.#book.desired.get(key);
     if (wish === undefined) return stale;
     const wrong = compare(wish, object);
     if (known === undefined || !wrong.every(({ field }) => harmless.has(field)))
       return wrong.length === 0 ? nothing : stale;
-    this.#believed.set(key, object);
+    this.#book.see(key, object);
     return wrong.length === 0 ? nothing : { type: 'dirty', key };
   }
 
@@ -151,20 +142,30 @@ export class KernelMirror {
     const object = this.#modelOf(seen);
     const key = keyOf(object);
     const { owns } = this.#options;
-    const wish = this.#desired.get(key);
+    const wish = this.#book.desired.get(key);
     const tookRoutes = type === 'gone' && object.type === 'address' && this.#isBorrowed(object);
     if (tookRoutes) return { type: 'stale', key: undefined };
     if (wish === undefined && (!this.#onOurDevice(object) || !owns(object))) return nothing;
-    const before = this.#believed.get(key);
     if (type === 'present') {
-      this.#believed.set(key, object);
-      return wish !== undefined && compare(wish, object).length === 0 ? nothing : { type: 'dirty', key };
+      this.#book.see(key, object);
+      return this.#book.differs(key) ? { type: 'dirty', key } : nothing;
     }
+    const before = this.#book.actual(key);
     // Another object of the same key may have gone, such as a second route to one destination.
     if (before !== undefined && compare(before, object).length > 0) return nothing;
-    this.#believed.delete(key);
+    this.#book.see(key, undefined);
     if (wish === undefined) return nothing;
     return { type: takesRoutesAlong(object) ? 'stale' : 'dirty', key };
+  }
+
+  /** What we removed we know, and may have made again since: of making we are not told. Nothing else goes with these. */
+  #isOwnRemoval(event: Exclude<KernelEvent, { type: 'overrun' }>): boolean {
+    const { type } = event.object;
+    return (
+      event.type === 'gone' &&
+      event.by === this.#options.socket?.port &&
+      (type === 'route' || type === 'neighbour')
+    );
   }
 
   #onOurDevice(object: KernelObject): boolean {
@@ -183,6 +184,11 @@ export class KernelMirror {
     return before !== undefined && before !== up;
   }
 
+  #isNamed(name: LinkName): boolean {
+    const index = this.#ours.get(name);
+    return index !== undefined && this.#names.get(index) === name;
+  }
+
   #name({ index, name }: Pick<Link, 'index' | 'name'>): void {
     this.#names.set(index, name);
     if (this.#options.devices.includes(name)) this.#ours.set(name, index);
@@ -194,7 +200,8 @@ export class KernelMirror {
   }
 
   #forgetDevice(name: LinkName): void {
-    for (const [key, object] of this.#believed) if (deviceOf(object) === name) this.#believed.delete(key);
+    const lost = [...this.#book.actuals()].filter(([, object]) => deviceOf(object) === name);
+    for (const [key] of lost) this.#book.see(key, undefined);
   }
 }
 

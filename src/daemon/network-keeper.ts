@@ -34,6 +34,8 @@ export interface KeeperOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly signal: AbortSignal;
+  /** Told when `served` is another. */
+  onServed(): void;
 }
 
 const retry = { firstMs: 500, maxMs: 30_000 } as const;
@@ -110,16 +112,22 @@ export class NetworkKeeper {
       } catch (error) {
         if (signal.aborted) return;
         if (this.#service !== undefined) failures = 0;
-        this.#service = undefined;
+        this.#end();
         await clock.sleep(this.#tell(error, failures), { signal }).catch(() => {});
       } finally {
-        this.#service = undefined;
+        this.#end();
       }
     }
   }
 
+  #end(): void {
+    if (this.#service === undefined) return;
+    this.#service = undefined;
+    this.#options.onServed();
+  }
+
   async #live(): Promise<void> {
-    const { options, network, arbiter, clock, random } = this.#options;
+    const { options, network, arbiter, clock, random, onServed } = this.#options;
     const { name, registry } = network;
     const scope = new Scope();
     const place = this.#claim(scope);
@@ -139,7 +147,9 @@ export class NetworkKeeper {
         onJoined: service => {
           this.#service = service;
           this.#problem = '';
+          onServed();
         },
+        onMembership: onServed,
       });
       place.lost.throwIfAborted();
     } catch (error) {
@@ -184,6 +194,7 @@ export class NetworkKeeper {
 /** Each line says of which network it is. */
 function logOf(log: Log, network: string): Log {
   return {
+    debugs: log.debugs,
     debug: (fields, message) => log.debug({ network, ...fields }, message),
     info: (fields, message) => log.info({ network, ...fields }, message),
     warn: (fields, message) => log.warn({ network, ...fields }, message),

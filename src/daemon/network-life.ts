@@ -7,7 +7,7 @@ import { joinNetwork } from './join.ts';
 import type { NetworkPlace } from './network-place.ts';
 import type { DaemonOptions } from './options.ts';
 import { claimRuleNames, type RuleNamesClaim } from './rule-names.ts';
-import { NetworkService, type OtherNetworks } from './serve.ts';
+import { NetworkService, type OtherNetworks, type ServeTools } from './serve.ts';
 
 export interface LifeTools {
   readonly manager: SubnetManager;
@@ -20,6 +20,8 @@ export interface LifeTools {
   readonly others?: OtherNetworks | undefined;
   /** Called as soon as the lease is ours. */
   onJoined(service: NetworkService): void;
+  /** See {@link ServeTools.onMembership}. */
+  onMembership(): void;
 }
 
 /**

@@ -1,10 +1,13 @@
 /** The network namespaces that a network has to do with: that of its devices, and that of the underlay. */
-import { closeSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { Bell } from '../base/bell.ts';
 import type { Clock } from '../base/clock.ts';
 import { WeftError } from '../base/errors.ts';
 import { Scope } from '../base/scope.ts';
 import type { Below } from '../kernel/below.ts';
 import { hasCapability } from '../sys/capabilities.ts';
+import { FolderWatch } from '../sys/folder-watch.ts';
 import { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { inNetns, openNetns } from '../sys/netns.ts';
 
@@ -34,8 +37,10 @@ export function placeOnUnderlay(socket: NetlinkSocket): NetworkPlace {
   };
 }
 
-/** How often is looked whether the namespace is still what its name stands for: nobody tells. */
+/** How often is looked whether the namespace is still what its name stands for, where nobody tells. */
 const lookMs = 500;
+/** The like where its folder is watched: a namespace that is unmounted and leaves its file behind is not told of. */
+const auditMs = 30_000;
 
 /**
  * A place whose devices are in the namespace at `netns`, over a socket to the underlay that stays the caller's.
@@ -73,9 +78,17 @@ async function watchIdentity(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
+  const bell = new Bell();
+  const folder = new FolderWatch(path.dirname(netns), () => bell.ring());
+  signal.addEventListener('abort', () => folder.close());
   while (!signal.aborted) {
-    await clock.sleep(lookMs, { signal }).catch(() => {});
-    if (signal.aborted || identityOf(netns) === identity) continue;
+    // A link leads to what another folder, such as /proc, may lose.
+    const watched = folder.follow() && !isLink(netns);
+    if (identityOf(netns) === identity) {
+      await bell.heard(clock, watched ? auditMs : lookMs, signal);
+      continue;
+    }
+    folder.close();
     return lost.abort(
       new WeftError('netns-missing', `the network namespace ${netns} is gone, or another has its name`, {
         remedy: `make it (ip netns add NAME): the network goes on in it by itself`,
@@ -84,8 +97,12 @@ async function watchIdentity(
   }
 }
 
-function identityOf(path: string): string | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
+function isLink(file: string): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+function identityOf(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
   return found && `${found.dev}:${found.ino}`;
 }
 

@@ -26,7 +26,7 @@ export function openTraffic(
     await Promise.all([act(inside), act(onUnderlay)]);
   };
   return {
-    begin: (peers: readonly Lease[]) => both(rules => rules.begin(peers)),
+    begin: (peers: readonly Lease[], after?: Promise<void>) => both(rules => rules.begin(peers, after)),
     get guarded() {
       return inside.guarded || onUnderlay.guarded;
     },

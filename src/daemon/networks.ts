@@ -41,6 +41,7 @@ export async function runNetworks(
       registry: scope.own(network.name, scopedRegistry(registry, network.name)),
     }));
     const arbiter = new NetworkArbiter({ ...tools, networks, allowed: several.allowed });
+    let door: PeerDoor | undefined;
     const keepers = networks.map(
       network =>
         new NetworkKeeper({
@@ -50,6 +51,7 @@ export async function runNetworks(
           underlay,
           network,
           options: optionsOf(options, several, network),
+          onServed: () => door?.look(),
         }),
     );
     const readiness = () => readinessOf(keepers);
@@ -68,14 +70,14 @@ export async function runNetworks(
       scope.own('metrics listener', await serveMetrics(options.metrics, measured, log));
     }
     if (options.peerPort > 0) {
-      const door = { ...tools, port: options.peerPort, version, loadPacketAnswers };
+      const asked = { ...tools, port: options.peerPort, version, loadPacketAnswers };
       const served = () =>
         keepers.map(keeper => ({
           name: keeper.name,
           readiness: keeper.readiness(),
           served: keeper.served,
         }));
-      scope.own('peer door', PeerDoor.keep({ ...door, networks: served }));
+      door = scope.own('peer door', PeerDoor.keep({ ...asked, networks: served }));
     }
     onReload(() => {
       for (const keeper of keepers) keeper.reload();

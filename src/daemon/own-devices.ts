@@ -27,7 +27,7 @@ export function spareDevices(
   actual: KernelState,
   hasLower: (name: LinkName) => boolean,
 ): { readonly actual: KernelState; readonly failed: Applied['failed'] } {
-  const spared = new Map<ObjectKey, KernelObject>(actual);
+  let spared: Map<ObjectKey, KernelObject> | undefined;
   const failed: Array<Applied['failed'][number]> = [];
   for (const [key, object] of actual) {
     const wish = desired.get(key);
@@ -35,9 +35,10 @@ export function spareDevices(
     const { dev } = wish.value.kind;
     if (dev === undefined || hasLower(dev)) continue;
     if (!compare(wish, object).some(difference => difference.fixed)) continue;
+    spared ??= new Map(actual);
     spared.set(key, { type: 'link', value: { ...object.value, kind: wish.value.kind } });
     const error = new WeftError('device-missing', `there is no network device ${dev}`);
-    failed.push({ step: { verb: 'add', object: wish }, error });
+    failed.push({ step: { verb: 'add', key, object: wish }, error });
   }
-  return { actual: spared, failed };
+  return { actual: spared ?? actual, failed };
 }

@@ -3,6 +3,7 @@
  * broken; for members of the network only, and for nothing but looking. docs/adr/0021-peer-door.md says why.
  */
 import { type Backoff, backoffMs } from '../base/backoff.ts';
+import { Bell } from '../base/bell.ts';
 import type { Clock } from '../base/clock.ts';
 import { describeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -35,13 +36,14 @@ export interface PacketAnswers {
   close(): void;
 }
 
-/** How often is looked whether the underlay's address is another: it comes with the lease, and seldom changes. */
-const lookMs = 1000;
+/** Whoever changes the underlay's address says so; this is for what went wrong in saying it. */
+const auditMs = 60_000;
 const retry: Backoff = { firstMs: 2000, maxMs: 60_000 };
 
 export class PeerDoor {
   readonly #options: PeerDoorOptions;
   readonly #closing = new AbortController();
+  readonly #bell = new Bell();
   #door: { readonly door: Door; readonly at: string } | undefined;
   #packetAnswers: Promise<PacketAnswers> | undefined;
   #told = '';
@@ -58,6 +60,11 @@ export class PeerDoor {
     this.#options = options;
   }
 
+  /** The networks are joined, or their address is another: it listens where it should now. */
+  look(): void {
+    this.#bell.ring();
+  }
+
   close(): void {
     this.#closing.abort();
     this.#door?.door.close();
@@ -69,8 +76,8 @@ export class PeerDoor {
     const { signal } = this.#closing;
     for (let failures = 0; !signal.aborted; ) {
       failures = (await this.#settle()) ? 0 : failures + 1;
-      const pauseMs = failures === 0 ? lookMs : backoffMs(retry, failures - 1, random());
-      await clock.sleep(pauseMs, { signal }).catch(() => {});
+      const pauseMs = failures === 0 ? auditMs : backoffMs(retry, failures - 1, random());
+      await this.#bell.heard(clock, pauseMs, signal);
     }
   }
 

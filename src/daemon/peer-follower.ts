@@ -45,6 +45,11 @@ export class PeerFollower {
     return this.#peers.size;
   }
 
+  /** Number of peers known, in use or not. */
+  get known(): number {
+    return this.#peers.known;
+  }
+
   /** All that lease a subnet but us: whom we lead to, in one of two families only, or not at all. */
   get states(): { readonly used: number; readonly partly: number; readonly refused: number } {
     const [inUse, known] = [this.#peers.size, this.#peers.leases.length];
@@ -97,13 +102,13 @@ export class PeerFollower {
     const { reconciler, traffic, membership, onSnapshot } = this.#options;
     this.#admitting.clear();
     this.#refused.clear();
-    const ruled = traffic.begin(leases);
-    // With a guard, peers are let in before their routes are made; without, rules and routes are made side by side.
-    if (traffic.guarded) await ruled;
+    // With a guard, peers are let in before their routes are made; without, nobody waits for the rules.
+    const { guarded } = traffic;
+    if (guarded) await traffic.begin(leases);
     // Host and peers at once: what an earlier run left would else look stale until the peers are known.
     reconciler.set(planHost(membership()));
     this.#wish(this.#peers.replaceAll(leases), sinceMs);
-    onSnapshot(ruled);
+    onSnapshot(guarded ? Promise.resolve() : traffic.begin(leases, reconciler.atRest()));
   }
 
   /**
@@ -145,8 +150,8 @@ export class PeerFollower {
       );
     }
     // One event is one wish: what is set speaks for what goes with it.
-    if (unset.length > 0) reconciler.unset(unset, set.length > 0 ? undefined : sinceMs);
-    if (set.length > 0) reconciler.set(set, sinceMs);
+    if (unset.length > 0) reconciler.unset(unset, set.size > 0 ? undefined : sinceMs);
+    if (set.size > 0) reconciler.want(set, sinceMs);
     onChange(change);
   }
 }

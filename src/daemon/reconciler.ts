@@ -1,14 +1,14 @@
 /**
  * Keeps the kernel as desired, level-triggered:
  *
- *     set/unset ───> desired ─┐
- *                             ├─ diff of the dirty keys ──> steps ──> pace ──> apply ──> mirror
- *     snapshot ───┬> mirror ──┘                                       │         └─ refused: again, later
- *     monitor ────┘                                                   └─ fought over: later
+ *     set/unset ──────────────> book ─── diff of the dirty keys ──> steps ──> pace ──> apply ──> mirror ──> book
+ *     snapshot ───┬─> mirror ───┘                                             │         └─ refused: again, later
+ *     monitor ────┘                                                           └─ fought over: later
  *
- * The mirror is what the kernel holds as far as we know. A lease event, or a notice of the monitor, makes a few keys
- * dirty and costs only those; a look at the kernel makes everything dirty.
+ * The book holds what is wished, and what the kernel has otherwise as far as we know. A lease event, or a notice of the
+ * monitor, makes a few keys dirty and costs only those; a look at the kernel makes dirty whatever it finds otherwise.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { hasCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -27,7 +27,10 @@ import {
   keyOf,
   type LinkName,
   type ObjectKey,
+  stateOf,
 } from '../state/kernel-object.ts';
+import { StateBook } from '../state/state-book.ts';
+import { giveMemoryBack } from '../sys/heap.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import { KernelMirror } from './kernel-mirror.ts';
 import { LookSchedule } from './look-schedule.ts';
@@ -54,6 +57,8 @@ export interface ReconcilerOptions {
   owns(object: KernelObject): boolean;
   /** Called after a device was made, before anything else is put on it. */
   prepareDevice?(name: LinkName): void;
+  /** Notices, mostly of what is being written, shall wait from now on (`true`), or no longer. */
+  onHold?(hold: boolean): void;
   /** Uniform in [0, 1). */
   random(): number;
   readonly instruments?: Instruments | undefined;
@@ -68,11 +73,18 @@ export interface Tally {
 
 /** So many objects are dealt with in one turn. */
 const keysPerTurn = 2048;
+/** More than this keep the notices waiting until they are dealt with: hearing of each of our own FDB entries takes as long as writing it. */
+const fewAtOnce = 4 * keysPerTurn;
+/** So many notices find room in the kernel's queue, see NetlinkMonitor; if all of them were somebody else's, even. */
+const mostHeld = 20 * keysPerTurn;
+/** After so many, what dealing with them left in memory is worth the time to give it back: a moment later, and rarely. */
+const muchWork = 8 * keysPerTurn;
+const rest = { afterMs: 1000, spacingMs: 30_000 } as const;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #instruments: Instruments;
-  readonly #desired = new Map<ObjectKey, KernelObject>();
+  readonly #book = new StateBook();
   readonly #refusals: Refusals;
   readonly #mirror: KernelMirror;
   readonly #repairs: RepairLog;
@@ -83,6 +95,8 @@ export class Reconciler {
   /** Wanted no more, and not removed yet. */
   readonly #released = new Map<ObjectKey, KernelObject>();
   #dirty = new Set<ObjectKey>();
+  /** Dirty for longer: what becomes so meanwhile comes first. */
+  #backlog = new Set<ObjectKey>();
   /** Differences that are left for a while, because somebody fights over them. */
   readonly #heldBack = new Set<ObjectKey>();
   /** When the wish for a key came up, for one key of each wish. */
@@ -95,6 +109,10 @@ export class Reconciler {
   /** Keys that the monitor contradicts while steps are being taken: it knows better than what the steps say. */
   #contradicted = new Set<ObjectKey>();
   #running: Promise<void> | undefined;
+  #holding = false;
+  /** Objects dealt with since memory was last given back, and when that was. */
+  #worked = 0;
+  #restedMs = Number.NEGATIVE_INFINITY;
   #tally = { added: 0, replaced: 0, deleted: 0 };
 
   constructor(options: ReconcilerOptions) {
@@ -103,7 +121,7 @@ export class Reconciler {
     this.#schedule = new LookSchedule(options);
     this.#refusals = new Refusals(options, error => this.#instruments.refused('change', error));
     // By reference: devices come and go with the plan.
-    this.#mirror = new KernelMirror(options, this.#desired);
+    this.#mirror = new KernelMirror(options, this.#book);
     this.#repairs = new RepairLog(options.log, options.clock);
     this.#gate = new RepairGate({
       clock: options.clock,
@@ -125,12 +143,12 @@ export class Reconciler {
 
   /** How many objects are yet to be compared with the kernel, or put right, as soon as there is time. */
   get pending(): number {
-    return this.#dirty.size;
+    return this.#dirty.size + this.#backlog.size;
   }
 
   /** Is there, as far as is known, nothing in the kernel in this one's place? */
   lacks(key: ObjectKey): boolean {
-    return !this.#mirror.state.has(key);
+    return this.#book.actual(key) === undefined;
   }
 
   /** Why the kernel cannot be read at present, so that nothing is known of it. */
@@ -143,8 +161,13 @@ export class Reconciler {
     return this.#begun;
   }
 
+  /** Milliseconds after which {@link resync} is due, should nothing happen until then. */
+  get auditInMs(): number {
+    return this.#schedule.auditInMs(this.desired.size);
+  }
+
   get desired(): KernelState {
-    return this.#desired;
+    return this.#book.desired;
   }
 
   /** The last objects that were put right, the newest first. */
@@ -162,25 +185,29 @@ export class Reconciler {
    * @param sinceMs when the reason for it arrived, by the monotonic clock
    */
   set(objects: readonly KernelObject[], sinceMs?: number): void {
+    this.want(stateOf(objects), sinceMs);
+  }
+
+  /** As {@link set}. */
+  want(objects: KernelState, sinceMs?: number): void {
     this.#begun = true;
-    for (const object of objects) {
-      const key = keyOf(object);
-      this.#desired.set(key, object);
+    let last: ObjectKey | undefined;
+    for (const [key, object] of objects) {
+      last = key;
+      this.#book.want(key, object);
       this.#wish(key);
       // What a device loses when it is made anew is known only after a look.
       if (object.type === 'link') this.#stale = true;
     }
-    const last = objects.at(-1);
-    this.#arrived(last && keyOf(last), sinceMs);
+    this.#arrived(last, sinceMs);
     this.#wake();
   }
 
   /** Wants nothing under these keys any more; `sinceMs` as with {@link set}. */
   unset(keys: readonly ObjectKey[], sinceMs?: number): void {
     for (const key of keys) {
-      const object = this.#desired.get(key);
+      const object = this.#book.unwant(key);
       if (object !== undefined) this.#released.set(key, object);
-      this.#desired.delete(key);
       this.#wish(key);
     }
     this.#arrived(keys.at(-1), sinceMs);
@@ -217,9 +244,14 @@ export class Reconciler {
     this.#soilAll();
   }
 
-  /** Resolves when nothing is left to do but what must wait, and tells what was done since the last call. */
-  async settled(): Promise<Tally> {
+  /** Resolves when nothing is left to do but what must wait. */
+  async atRest(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
+  }
+
+  /** The like, and tells what was done since the last call. */
+  async settled(): Promise<Tally> {
+    await this.atRest();
     const tally = this.#tally;
     this.#tally = { added: 0, replaced: 0, deleted: 0 };
     return tally;
@@ -235,6 +267,13 @@ export class Reconciler {
     this.#wake();
   }
 
+  #soilDiffering(): void {
+    const soil = (key: ObjectKey): void => {
+      if (!this.#backlog.has(key)) this.#dirty.add(key);
+    };
+    this.#book.eachDifference(soil);
+  }
+
   #soilAll(): void {
     this.#stale = true;
     this.#wake();
@@ -244,15 +283,15 @@ export class Reconciler {
     if (this.#running !== undefined || this.#options.signal.aborted) return;
     // Whoever wakes us while the kernel cannot be read only adds to the next try.
     if (this.#schedule.mustWait) return;
-    // Starting in a microtask lets a burst of changes become one batch.
-    this.#running = Promise.resolve()
-      .then(() => this.#work())
+    this.#running = this.#work()
+      .finally(() => this.#holdNotices(false))
       .then(
         () => {
           this.#running = undefined;
           this.#schedule.succeeded();
           this.#schedule.retry(this.#refusals.nextInMs, () => this.resync());
-          if (this.#stale || this.#dirty.size > 0) this.#wake();
+          if (this.#stale || this.pending > 0) this.#wake();
+          else this.#restIfDue();
         },
         error => {
           this.#running = undefined;
@@ -261,46 +300,94 @@ export class Reconciler {
       );
   }
 
+  #restIfDue(): void {
+    if (this.#worked < muchWork) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    const restMs = Math.max(nowMs + rest.afterMs, this.#restedMs + rest.spacingMs);
+    this.#worked = 0;
+    this.#restedMs = restMs;
+    this.#schedule.later(restMs - nowMs, giveMemoryBack);
+  }
+
   async #work(): Promise<void> {
-    while ((this.#stale || this.#dirty.size > 0) && !this.#options.signal.aborted) {
+    while ((this.#stale || this.pending > 0) && !this.#options.signal.aborted) {
+      // The kernel answers at once, so without a turn of the loop each change would be a batch of its own; in one turn comes
+      // all that one message of the registry, or one read of the monitor, holds.
+      await setImmediate();
+      if (this.#options.signal.aborted) break;
       if (this.#stale) await this.#look();
+      this.#holdNotices(this.#holding || (this.pending > fewAtOnce && this.pending <= mostHeld));
       await this.#workOn(this.#takeDirty());
     }
   }
 
-  /** As many keys as keep others waiting only for a moment; what becomes dirty meanwhile comes before the rest. */
+  #holdNotices(hold: boolean): void {
+    if (hold === this.#holding) return;
+    this.#holding = hold;
+    this.#options.onHold?.(hold);
+  }
+
+  /** As many keys as keep others waiting only for a moment; each is put off once at most, however many there are. */
   #takeDirty(): Set<ObjectKey> {
     const keys = new Set<ObjectKey>();
-    for (const key of this.#dirty) {
-      if (keys.size === keysPerTurn) break;
-      keys.add(key);
-      this.#dirty.delete(key);
+    // Devices first: as long as one is down the kernel refuses all that shall be on it.
+    for (const name of this.#options.devices) {
+      const key = keyOf({ type: 'link', value: { name } });
+      if (this.#dirty.delete(key) || this.#backlog.delete(key)) keys.add(key);
     }
+    moveKeys(this.#dirty, keys);
+    if (this.#backlog.size === 0) [this.#dirty, this.#backlog] = [this.#backlog, this.#dirty];
+    else {
+      for (const key of this.#dirty) this.#backlog.add(key);
+      this.#dirty.clear();
+    }
+    moveKeys(this.#backlog, keys);
     return keys;
   }
 
-  async #workOn(keys: Set<ObjectKey>): Promise<void> {
-    const later = this.#dirty;
-    this.#dirty = new Set();
+  async #workOn(keys: ReadonlySet<ObjectKey>): Promise<void> {
     this.#contradicted = new Set();
-    const wished = new Set([...keys].filter(key => this.#wished.delete(key)));
-    const desired = pick(this.#desired, keys);
-    const { actual, failed } = spareDevices(desired, pick(this.#mirror.state, keys), name =>
-      this.#mirror.hasLower(name),
-    );
+    this.#worked += keys.size;
+    const [wished, wrong] = [new Set<ObjectKey>(), new Set<ObjectKey>()];
+    for (const key of keys) {
+      if (this.#wished.delete(key)) wished.add(key);
+      this.#heldBack.delete(key);
+      if (this.#book.differs(key)) wrong.add(key);
+      else this.#settle(key);
+    }
+    try {
+      await this.#mend(wrong, wished);
+    } catch (error) {
+      // As before: what of it was done, the next look shows.
+      for (const key of wrong) this.#dirty.add(key);
+      for (const key of wished) if (wrong.has(key)) this.#wished.add(key);
+      throw error;
+    }
+  }
+
+  /** Puts right what may be put right now, and holds the rest back. */
+  async #mend(wrong: Set<ObjectKey>, wished: ReadonlySet<ObjectKey>): Promise<void> {
+    const [desired, found] = [new Map<ObjectKey, KernelObject>(), new Map<ObjectKey, KernelObject>()];
+    for (const key of wrong) {
+      const wish = this.#book.desired.get(key);
+      if (wish !== undefined) desired.set(key, wish);
+      const there = this.#book.actual(key);
+      if (there !== undefined) found.set(key, there);
+    }
+    const { actual, failed } = spareDevices(desired, found, name => this.#mirror.hasLower(name));
     const steps = diff(desired, actual).filter(step => this.#mayDelete(step));
     const passed = this.#gate.pass(steps, wished);
     const outcome = await this.#apply(passed);
-    const taken = new Set(passed);
-    for (const key of keys) this.#heldBack.delete(key);
-    for (const step of steps) {
-      const key = keyOf(step.object);
-      if (taken.has(step) || !keys.delete(key)) continue;
-      if (wished.has(key)) this.#wished.add(key);
-      if (!this.#refusals.failing.has(key)) this.#heldBack.add(key);
+    if (passed.length < steps.length) {
+      const taken = new Set(passed);
+      for (const step of steps) {
+        const { key } = step;
+        if (taken.has(step) || !wrong.delete(key)) continue;
+        if (wished.has(key)) this.#wished.add(key);
+        if (!this.#refusals.failing.has(key)) this.#heldBack.add(key);
+      }
     }
-    this.#learn({ ...outcome, failed: [...failed, ...outcome.failed] }, keys, wished);
-    for (const key of later) this.#dirty.add(key);
+    this.#learn({ ...outcome, failed: [...failed, ...outcome.failed] }, wrong, wished);
   }
 
   /** Reads the kernel. @throws WeftError when that failed; it has to be tried again */
@@ -315,9 +402,12 @@ export class Reconciler {
     } finally {
       this.#meanwhile = undefined;
     }
-    this.#refusals.keep(key => this.#desired.has(key) || this.#mirror.state.has(key));
-    for (const key of this.#desired.keys()) this.#dirty.add(key);
-    for (const key of this.#mirror.state.keys()) this.#dirty.add(key);
+    const { failing } = this.#refusals;
+    this.#refusals.keep(key => this.#book.desired.has(key) || this.#book.differs(key));
+    this.#soilDiffering();
+    for (const keys of [failing.keys(), this.#heldBack, this.#released.keys()]) {
+      for (const key of keys) this.#dirty.add(key);
+    }
     for (const event of meanwhile) this.notice(event);
     const durationMs = clock.monotonicMs() - startMs;
     this.#instruments.looking.observe(durationMs / 1000);
@@ -326,23 +416,25 @@ export class Reconciler {
 
   async #snapshot(): Promise<Snapshot> {
     const { socket, below, devices, borrowed } = this.#options;
-    const seen = await snapshot(socket, devices, borrowed, below);
+    const read = () => snapshot(socket, devices, borrowed, below, this.#book.desired);
+    const seen = await read();
     let renamed = false;
     for (const name of devices) {
-      const wish = this.#desired.get(keyOf({ type: 'link', value: { name } }));
+      const wish = this.#book.desired.get(keyOf({ type: 'link', value: { name } }));
       const link = renamedDevice(seen, wish, this.#mirror.indexOf(name));
       if (link === undefined || this.#gate.ask(`name ${name}`, () => this.resync()).type !== 'now') continue;
       if (!(await takeNameBack(socket, link, name))) continue;
       this.#repairs.tellCommand('link', `ip link set ${link.name} name ${name}`);
       renamed = true;
     }
-    return renamed ? await snapshot(socket, devices, borrowed, below) : seen;
+    return renamed ? await read() : seen;
   }
 
   /** What took the place of something of ours may be replaced, but when ours is no longer wanted it may stay. */
-  #mayDelete({ verb, object, ...step }: Step): boolean {
-    if (verb !== 'delete' || 'differences' in step || this.#options.owns(object)) return true;
-    const released = this.#released.get(keyOf(object));
+  #mayDelete(step: Step): boolean {
+    const { verb, key, object } = step;
+    if (verb !== 'delete' || step.differences !== undefined || this.#options.owns(object)) return true;
+    const released = this.#released.get(key);
     return released !== undefined && compare(released, object).length === 0;
   }
 
@@ -367,22 +459,42 @@ export class Reconciler {
   }
 
   #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>, wished: ReadonlySet<ObjectKey>): void {
+    this.#count(done);
     for (const step of done) {
-      this.#tally[step.verb === 'add' ? 'added' : step.verb === 'replace' ? 'replaced' : 'deleted']++;
-      this.#instruments.steps.add({ verb: step.verb, object: step.object.type });
-      if (this.#contradicted.has(keyOf(step.object))) continue;
+      if (this.#contradicted.has(step.key)) continue;
       if (this.#mirror.learn(step)) this.#stale = true;
+      // What was on the device went with it.
+      if (step.verb === 'delete' && step.object.type === 'link') this.#soilDiffering();
     }
     this.#repairs.tell(done, wished);
-    const failedKeys = new Set(failed.map(({ step }) => keyOf(step.object)));
+    const failedKeys = new Set(failed.map(({ step }) => step.key));
     for (const key of keys) {
       if (failedKeys.has(key)) continue;
-      if (!this.#wished.has(key)) this.#released.delete(key);
-      this.#refusals.resolve(key);
-      this.#carriedOut(key);
+      this.#settle(key);
     }
     this.#refusals.take(failed);
     if (failed.some(({ step, error }) => this.#lostDevice(step, error))) this.#stale = true;
+  }
+
+  #count(done: readonly Step[]): void {
+    const counts = new Map<Step['verb'], Map<KernelObject['type'], number>>();
+    for (const { verb, object } of done) {
+      const ofVerb = counts.get(verb) ?? new Map<KernelObject['type'], number>();
+      counts.set(verb, ofVerb.set(object.type, (ofVerb.get(object.type) ?? 0) + 1));
+    }
+    for (const [verb, ofVerb] of counts) {
+      for (const [object, count] of ofVerb) {
+        this.#tally[verb === 'add' ? 'added' : verb === 'replace' ? 'replaced' : 'deleted'] += count;
+        this.#instruments.steps.add({ verb, object }, count);
+      }
+    }
+  }
+
+  /** Nothing is left to do for this key, unless it has been wished for otherwise meanwhile. */
+  #settle(key: ObjectKey): void {
+    if (!this.#wished.has(key)) this.#released.delete(key);
+    this.#refusals.resolve(key);
+    this.#carriedOut(key);
   }
 
   /** All that is wished at once is done at once, or nearly: one key stands for it. */
@@ -402,7 +514,7 @@ export class Reconciler {
   #lostDevice({ object }: Step, error: Error): boolean {
     if (object.type === 'link' || !hasCode(error, 'device-missing')) return false;
     const link: KernelObject = { type: 'link', value: { name: deviceOf(object) ?? '' } };
-    return this.#mirror.state.has(keyOf(link));
+    return !this.lacks(keyOf(link));
   }
 
   /** Reading failed, or writing did as a whole: nothing is known until it has been read again. */
@@ -416,11 +528,11 @@ export class Reconciler {
   }
 }
 
-function pick(state: KernelState, keys: ReadonlySet<ObjectKey>): KernelState {
-  const picked = new Map<ObjectKey, KernelObject>();
-  for (const key of keys) {
-    const object = state.get(key);
-    if (object !== undefined) picked.set(key, object);
+/** Fills `to` up to what is dealt with in one turn. */
+function moveKeys(from: Set<ObjectKey>, to: Set<ObjectKey>): void {
+  for (const key of from) {
+    if (to.size >= keysPerTurn) return;
+    to.add(key);
+    from.delete(key);
   }
-  return picked;
 }

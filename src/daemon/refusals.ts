@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { Applied } from '../kernel/apply.ts';
 import { stepCommand } from '../state/describe.ts';
 import type { Step } from '../state/diff.ts';
-import { keyOf, type ObjectKey } from '../state/kernel-object.ts';
+import type { ObjectKey } from '../state/kernel-object.ts';
 
 /** An object that cannot be brought to its desired state for now. */
 export interface Failing {
@@ -25,6 +25,8 @@ export interface RefusalTools {
 const retry = { firstMs: 25, maxMs: 30_000 } as const;
 /** The first refusal of an object is told, and then each tenth, which is one in five minutes when it lasts. */
 const toldEach = 10;
+/** More at once than this are told as a number. */
+const toldOneByOne = 10;
 
 export class Refusals {
   readonly failing = new Map<ObjectKey, Failing>();
@@ -55,11 +57,14 @@ export class Refusals {
   take(failed: Applied['failed']): void {
     if (failed.length === 0) return;
     const [now, jitter] = [this.#tools.clock.monotonicMs(), this.#tools.random()];
+    const news: Refused[] = [];
     for (const { step, error } of failed) {
       this.#onRefusal(error);
-      const attempts = this.#take(step, error);
-      this.#dueMs.set(keyOf(step.object), now + backoffMs(retry, attempts - 1, jitter));
+      const refused = this.#take(step, error);
+      this.#dueMs.set(step.key, now + backoffMs(retry, refused.attempts - 1, jitter));
+      if (isNews(step, refused)) news.push(refused);
     }
+    this.#tell(news);
   }
 
   /** It worked, or is no longer wanted. */
@@ -79,16 +84,33 @@ export class Refusals {
     for (const key of this.#dueMs.keys()) this.#dueMs.set(key, now);
   }
 
-  #take(step: Step, error: Error): number {
-    const key = keyOf(step.object);
+  #tell(news: readonly Refused[]): void {
+    const { log } = this.#tools;
+    const [first] = news;
+    if (news.length > toldOneByOne) {
+      log.warn({ entries: news.length, ...first }, 'the kernel refused changes, trying again');
+    } else {
+      for (const refused of news) log.warn({ ...refused }, 'the kernel refused a change, trying again');
+    }
+  }
+
+  #take(step: Step, error: Error): Refused {
+    const { key } = step;
     const attempts = (this.failing.get(key)?.attempts ?? 0) + 1;
     const command = stepCommand(step);
     this.failing.set(key, { command, error: describeError(error), attempts });
-    // The device's own failure speaks for what is on it.
-    const told = attempts === 1 || attempts % toldEach === 0;
-    if (told && (step.object.type === 'link' || !hasCode(error, 'device-missing'))) {
-      this.#tools.log.warn({ command, attempts, error }, 'the kernel refused a change, trying again');
-    }
-    return attempts;
+    return { command, attempts, error };
   }
+}
+
+interface Refused {
+  readonly command: string;
+  readonly attempts: number;
+  readonly error: Error;
+}
+
+function isNews({ object }: Step, { attempts, error }: Refused): boolean {
+  const told = attempts === 1 || attempts % toldEach === 0;
+  // The device's own failure speaks for what is on it.
+  return told && (object.type === 'link' || !hasCode(error, 'device-missing'));
 }

@@ -1,7 +1,7 @@
 /** Which steps may be taken now: what the kernel refused, and what somebody fights over, has to wait. */
 import type { Clock } from '../base/clock.ts';
 import type { Step } from '../state/diff.ts';
-import { deviceOf, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
+import { deviceOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
 import type { Refusals } from './refusals.ts';
 import type { RepairLog } from './repair-log.ts';
 import { RepairPace, type Verdict } from './repair-pace.ts';
@@ -42,14 +42,18 @@ export class RepairGate {
       link: new Set([...mended.link, ...this.#shaken.link]),
       address: new Set([...mended.address, ...this.#shaken.address]),
     };
+    // What is made anew is two steps, and one repair.
     const verdicts = new Map<ObjectKey, boolean>();
-    for (const step of steps) {
-      const key = keyOf(step.object);
-      // What is made anew is two steps, and one repair.
-      if (!verdicts.has(key)) verdicts.set(key, wished.has(key) || this.#allows(key, step, shaken));
-    }
+    const allows = (step: Step): boolean => {
+      const known = verdicts.get(step.key);
+      if (known !== undefined) return known;
+      const verdict = this.#allows(step.key, step, shaken);
+      verdicts.set(step.key, verdict);
+      return verdict;
+    };
+    const passed = steps.filter(step => wished.has(step.key) || allows(step));
     this.#shaken = mended;
-    return steps.filter(step => verdicts.get(keyOf(step.object)) === true);
+    return passed;
   }
 
   /** Forgets what has been at peace for long. */

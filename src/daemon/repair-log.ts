@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { LiveRepair } from '../control/live-status.ts';
 import { stepCommand, stepReason } from '../state/describe.ts';
 import type { Step } from '../state/diff.ts';
-import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
+import type { KernelObject, ObjectKey } from '../state/kernel-object.ts';
 
 /** More repairs at once than this are told as a number. */
 const toldOneByOne = 10;
@@ -53,7 +53,7 @@ export class RepairLog {
 
   /** Says that somebody keeps undoing our work. */
   complain(step: Step, delayMs: number): void {
-    const by = this.#suspects.get(keyOf(step.object)) ?? 'unknown';
+    const by = this.#suspects.get(step.key) ?? 'unknown';
     this.#log.warn(
       { repair: stepCommand(step), ...reasonOf(step), by, retryInMs: delayMs },
       'something keeps changing what is ours: repairing it more and more slowly',
@@ -62,14 +62,16 @@ export class RepairLog {
 
   /** Tells of steps taken; those whose key is in `wished` were asked for, the others are repairs. */
   tell(done: readonly Step[], wished: ReadonlySet<ObjectKey>): void {
-    const isRepair = (step: Step): boolean => !this.#first && !wished.has(keyOf(step.object));
+    const isRepair = (step: Step): boolean => !this.#first && !wished.has(step.key);
     const repairs = done.filter(isRepair);
-    for (const step of done) if (!isRepair(step)) this.#log.debug(reasonOf(step), stepCommand(step));
+    if (this.#log.debugs !== false) {
+      for (const step of done) if (!isRepair(step)) this.#log.debug(reasonOf(step), stepCommand(step));
+    }
     for (const { object } of repairs) this.#count(object.type);
     this.#keep(repairs.slice(-keptToTell).map(step => this.#toldLater(step)));
     if (repairs.length > toldOneByOne) this.#tellAll(repairs);
     else for (const step of repairs) this.#tellOne(step);
-    for (const step of done) this.#suspects.delete(keyOf(step.object));
+    if (this.#suspects.size > 0) for (const step of done) this.#suspects.delete(step.key);
     this.#first = false;
   }
 
@@ -91,17 +93,17 @@ export class RepairLog {
   }
 
   #toldLater(step: Step): Omit<LiveRepair, 'atMs'> {
-    const by = this.#suspects.get(keyOf(step.object));
+    const by = this.#suspects.get(step.key);
     return { command: stepCommand(step), reason: stepReason(step) || undefined, by };
   }
 
   #tellOne(step: Step): void {
-    const by = this.#suspects.get(keyOf(step.object));
+    const by = this.#suspects.get(step.key);
     this.#log.warn({ ...reasonOf(step), ...(by === undefined ? {} : { by }) }, oneLine + stepCommand(step));
   }
 
   #tellAll(repairs: readonly Step[]): void {
-    const by = [...new Set(repairs.flatMap(step => this.#suspects.get(keyOf(step.object)) ?? []))];
+    const by = [...new Set(repairs.flatMap(step => this.#suspects.get(step.key) ?? []))];
     this.#log.warn({ entries: repairs.length, ...(by.length === 0 ? {} : { by: by.join(', ') }) }, manyLine);
   }
 }

@@ -7,6 +7,8 @@ import type { Prefix } from '../base/prefix.ts';
 import type { LiveNetwork } from '../control/live-status.ts';
 import type { ChosenInterface, UnderlayView } from '../host/external-interface.ts';
 import { addressesOfEndpoints, guardedRegistry } from '../host/guarded.ts';
+import { kernelDemand } from '../host/kernel-demand.ts';
+import { readKernelFacts } from '../host/kernel-facts.ts';
 import {
   backendsOf,
   devicesOf,
@@ -24,7 +26,9 @@ import { readUnderlay } from '../host/read-underlay.ts';
 import type { ServedNetwork } from '../host/served-network.ts';
 import { advertisedLinks } from '../host/underlay-addresses.ts';
 import { underlayFrom } from '../host/underlay-from.ts';
+import { links } from '../kernel/links.ts';
 import { type KernelEvent, type KernelMonitor, monitor } from '../kernel/monitor.ts';
+import { routes } from '../kernel/routes.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
 import type { ConfigEvent } from '../registry/config-watch.ts';
 import type { LeaseKeeper } from '../registry/lease-keeper.ts';
@@ -38,6 +42,7 @@ import type { Readiness } from './health.ts';
 import type { InstanceLocks } from './instance-lock.ts';
 import { randomMac } from './join.ts';
 import { LeaseStatus } from './lease-status.ts';
+import { LimitsWatch } from './limits-watch.ts';
 import { Instruments } from './metrics/instruments.ts';
 import type { MeasuredNetwork } from './metrics/measured-network.ts';
 import type { NetworkPlace } from './network-place.ts';
@@ -61,6 +66,8 @@ export interface ServeTools {
   readonly locks: InstanceLocks;
   /** Ends this service, so that another joins anew and takes over what is there, as after a restart. */
   rejoin(): void;
+  /** Told when the membership is another: the host's address may be. */
+  onMembership(): void;
   /** The other networks of this host; undefined: there is none. */
   readonly others?: OtherNetworks | undefined;
 }
@@ -74,8 +81,8 @@ export interface OtherNetworks {
   hold(configs: readonly NetworkConfig[]): void;
 }
 
-/** How often the kernel and the underlay are looked at although nothing happened. */
-const auditMs = 60_000;
+/** How often it is asked whether a look is due that nothing asks for: peers may have come meanwhile, and it is put off. */
+const auditCheckMs = 60_000;
 const retireCheckMs = 100;
 /** How long a new carrier may take before the plan that needs it is followed all the same. */
 const carrierPatienceMs = 2000;
@@ -98,6 +105,7 @@ export class NetworkService {
   readonly #underlay: UnderlayWatch;
   readonly #announcement: Announcement;
   readonly #lease: LeaseStatus;
+  readonly #limits: LimitsWatch;
   readonly #registry: RegistryStatus;
   readonly #instruments = new Instruments();
   /** Devices of plans that are no longer in force, until they are gone. */
@@ -105,7 +113,10 @@ export class NetworkService {
   #membership: Membership;
   #keeper: LeaseKeeper | undefined;
   #rewatch = new AbortController();
+  #listening: readonly KernelMonitor[] = [];
   #dropping = false;
+  /** One after the other. */
+  #probing: Promise<void> = Promise.resolve();
   /** Resolved in the background: DNS may be down together with the underlay. */
   #registryAddresses: readonly IpAddress[] = [];
 
@@ -138,6 +149,11 @@ export class NetworkService {
       guarded: () => [...this.#membership.guarded, ...guardedRegistry(this.#registryAddresses)],
       onChange: change => this.#onPeers(change),
       onSnapshot: ruled => void this.#afterSnapshot(ruled),
+    });
+    this.#limits = new LimitsWatch({
+      log: tools.log,
+      demand: () => kernelDemand(this.#membership.host.external, this.#peers.leases),
+      facts: readKernelFacts,
     });
     this.#underlay = new UnderlayWatch(
       {
@@ -209,6 +225,7 @@ export class NetworkService {
     this.#holdConfigs();
     this.#followOthers();
     const listening = this.#listen();
+    this.#listening = listening;
     this.#carriers.follow(backendsOf(this.#membership));
     try {
       // The lease may have been waited for, and the underlay may have changed meanwhile.
@@ -222,6 +239,7 @@ export class NetworkService {
       await Promise.all([this.#followLeases(), this.#followConfig(), this.#audit(), this.#keeper.ended]);
       await this.#reconciler.settled();
     } finally {
+      this.#listening = [];
       for (const one of [...listening, this.#prober]) one.close();
       await Promise.all([this.#carriers.close(), this.#traffic.close()]);
     }
@@ -230,7 +248,11 @@ export class NetworkService {
   async #enableForwarding(): Promise<void> {
     const { log, place } = this.#tools;
     const { host } = this.#membership;
-    const advertised = advertisedLinks(await readUnderlay(place.socket), host.external.name);
+    const learnt = {
+      links: await links.list(place.socket),
+      routes: await routes.list(place.socket, { family: 6, protocol: 'ra' }),
+    };
+    const advertised = advertisedLinks(learnt, host.external.name);
     place.inside(() => enableForwarding(log, leasedFamilies(host), advertised));
   }
 
@@ -260,6 +282,9 @@ export class NetworkService {
         return place.below === undefined ? borrowedBy(service.#membership) : [];
       },
       owns: object => this.#owns(object),
+      onHold: hold => {
+        for (const one of this.#listening) hold ? one.pause() : one.resume();
+      },
       prepareDevice: name => {
         place.inside(() => refuseRouterAdvertisements(log, name));
         this.#carriers.deviceMade(name);
@@ -337,10 +362,11 @@ export class NetworkService {
   }
 
   #listen(): KernelMonitor[] {
-    const { netns } = this.#tools.place;
-    if (netns === undefined) return [monitor({ onEvent: event => this.#onKernelEvent(event) })];
+    const { netns, socket } = this.#tools.place;
+    const exceptBy = socket.port;
+    if (netns === undefined) return [monitor({ exceptBy, onEvent: event => this.#onKernelEvent(event) })];
     return [
-      monitor({ netns, onEvent: event => this.#reconciler.notice(event) }),
+      monitor({ netns, exceptBy, onEvent: event => this.#reconciler.notice(event) }),
       monitor({ onEvent: event => this.#onUnderlayEvent(event) }),
     ];
   }
@@ -451,6 +477,7 @@ export class NetworkService {
     if (this.#carriers.problem === undefined) this.#lead(before, ruled);
     else void this.#carried().then(() => this.#lead(before, ruled));
     if (judgesOtherwise) this.#rewatch.abort();
+    this.#tools.onMembership();
   }
 
   /** Leads to the peers by the plan in force, and no more by the one before. */
@@ -509,8 +536,17 @@ export class NetworkService {
 
   #onPeers(change: PeerChange): void {
     this.#carriers.change(change);
-    this.#prober.change(change);
+    this.#probe(change);
+    this.#limits.take(this.#peers.known);
     if (this.#membership.former.length > 0) void this.#dropUnused();
+  }
+
+  /** Not before the kernel leads to them: until then probes are lost, and preparing thousands would keep the kernel waiting. */
+  #probe(change: PeerChange): void {
+    this.#probing = this.#probing
+      .then(() => this.#reconciler.atRest())
+      .then(() => this.#prober.change(change))
+      .catch(error => this.#tools.log.error({ error }, 'probing the peers failed'));
   }
 
   /** Lets a former backend go when no peer uses it, a while after: until then peers may not have heard of us. */
@@ -536,9 +572,12 @@ export class NetworkService {
   /** Looks now and then, for what no event has told. */
   async #audit(): Promise<void> {
     const { clock, signal } = this.#tools;
-    while (!signal.aborted) {
-      await clock.sleep(auditMs, { signal }).catch(() => {});
+    for (let lookedMs = clock.monotonicMs(); !signal.aborted; ) {
+      await clock.sleep(auditCheckMs, { signal }).catch(() => {});
       if (signal.aborted) return;
+      // At the check that is nearest to when it is due: timers come a little early.
+      if (clock.monotonicMs() - lookedMs < this.#reconciler.auditInMs - auditCheckMs / 2) continue;
+      lookedMs = clock.monotonicMs();
       this.#underlay.check();
       this.#resync();
     }

@@ -10,7 +10,7 @@ import { tracesIn } from '../firewall/traces.ts';
 import type { Membership } from '../host/membership.ts';
 import { engineOf, ruleNamesOf, trafficWishOf } from '../host/traffic-wish.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
-import { formatSubnetKey } from '../lease/subnet-key.ts';
+import { subnetId } from '../lease/subnet-id.ts';
 import { inNetns } from '../sys/netns.ts';
 import { sysctl } from '../sys/sysctl.ts';
 import type { TrafficWish } from '../traffic/plan.ts';
@@ -45,7 +45,7 @@ export class TrafficRules {
   readonly #tools: TrafficTools;
   readonly #part: TrafficPart;
   readonly #ending = new AbortController();
-  /** By registry key; undefined until all have been told once, for until then nobody may be kept out. */
+  /** By {@link subnetId}; undefined until all have been told once, for until then nobody may be kept out. */
   #peers: Map<string, Lease> | undefined;
   #membership: Membership;
   #firewall: Firewall | undefined;
@@ -78,9 +78,11 @@ export class TrafficRules {
   /**
    * Lets exactly these peers in, and puts the rules in place. Never rejects: without rules a network can still work, so
    * what is wrong is told, and tried again.
+   * @param after what comes before the rules
    */
-  async begin(peers: readonly Lease[]): Promise<void> {
-    this.#peers = new Map(peers.map(peer => [formatSubnetKey(peer.subnet), peer]));
+  async begin(peers: readonly Lease[], after?: Promise<void>): Promise<void> {
+    this.#peers = new Map(peers.map(peer => [subnetId(peer.subnet), peer]));
+    await after;
     await this.#apply();
   }
 
@@ -97,13 +99,13 @@ export class TrafficRules {
 
   /** Resolves when the guard lets the peer in, so that its routes may be made; never rejects. */
   async put(peer: Lease): Promise<void> {
-    this.#peers?.set(formatSubnetKey(peer.subnet), peer);
-    await this.#firewall?.putPeer(peer);
+    this.#peers?.set(subnetId(peer.subnet), peer);
+    if (this.guarded) await this.#firewall?.putPeer(peer);
   }
 
   async remove(subnet: Subnet): Promise<void> {
-    this.#peers?.delete(formatSubnetKey(subnet));
-    await this.#firewall?.removePeer(subnet);
+    this.#peers?.delete(subnetId(subnet));
+    if (this.guarded) await this.#firewall?.removePeer(subnet);
   }
 
   /** Follows another plan; another engine takes the rules over, and takes the former's away. Never rejects. */
@@ -145,7 +147,9 @@ export class TrafficRules {
     if (firewall === undefined) return;
     this.#firewall = firewall;
     await this.#retiring;
-    await firewall.replacePeers(this.#peers?.values() ?? []);
+    if (wish.guard !== undefined) await firewall.replacePeers(this.#peers?.values() ?? []);
+    // Another plan may have come meanwhile: the last one to be applied has to be the one in force.
+    if (this.#wish()?.guard === undefined && wish.guard !== undefined) return await this.#apply();
     // The firewall itself tells what is wrong.
     await firewall.apply(wish).catch(() => {});
   }

@@ -27,6 +27,7 @@ export class TroubleBook {
   /** The same log, whose warnings and errors are remembered here. */
   listen(log: Log): Log {
     return {
+      debugs: log.debugs,
       debug: (fields, message) => log.debug(fields, message),
       info: (fields, message) => log.info(fields, message),
       warn: (fields, message) => {

@@ -3,7 +3,7 @@ import { hasCode, WeftError } from '../base/errors.ts';
 import { frameMessage, MessageFramer } from './grpc-frames.ts';
 import { type GrpcStatus, grpcCode, statusError } from './status.ts';
 
-/** A page of 2,000 leases is near 1 MB, a fragment of a watch response below 3 MB. */
+/** A page of leases is near 1 MB, a fragment of a watch response below 3 MB. */
 const maxMessageBytes = 64 * 1024 * 1024;
 
 export interface Call {

@@ -38,6 +38,8 @@ export interface RangeRequest extends KeyRange {
   readonly serializable?: boolean | undefined;
   readonly keysOnly?: boolean | undefined;
   readonly countOnly?: boolean | undefined;
+  /** Only keys that were changed at this revision or later. */
+  readonly minModRevision?: bigint | undefined;
 }
 
 export interface RangeResponse {
@@ -136,6 +138,7 @@ export function encodeRangeRequest(request: RangeRequest): Uint8Array {
     .bool(7, request.serializable)
     .bool(8, request.keysOnly)
     .bool(9, request.countOnly)
+    .integer(10, request.minModRevision)
     .toBytes();
 }
 

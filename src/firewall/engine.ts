@@ -32,8 +32,9 @@ export interface FirewallEngine {
   /**
    * Like {@link apply} after peers of the guard came or left, as cheap as the engine can make it.
    * @param ruleset with the change in it; asked for only when the change alone does not do
+   * @returns true when it was one transaction that took elements away, of which the kernel tells, and no look at the rest
    */
-  changePeers(change: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<void>;
+  changePeers(change: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<boolean>;
 
   /**
    * Rules of others that are sure to drop the overlay's packets. Usually from what the last check has read; with

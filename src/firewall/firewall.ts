@@ -6,6 +6,7 @@
  *   nftables' notices ──(50 ms)─┼─> one at a time: engine.apply ─> obstacles ─> log
  *   the period ─────────────────┘
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Family, IpAddress } from '../base/ip.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import type { NftSocket } from '../sys/nft-socket.ts';
@@ -27,7 +28,11 @@ import { everywhere, type Traces, tracesIn } from './traces.ts';
 import { FirewallWatch } from './watch.ts';
 
 /** How often everything is looked at although the kernel tells of changes. */
-const auditMs = 30_000;
+const auditMs = 60_000;
+/** A look at a large guard takes long: looks that nothing asks for take no more than this part of the time. */
+const auditShare = 1 / 1000;
+/** However long one took, as on a host that was busy with something else. */
+const seldomMs = 900_000;
 
 export class Firewall {
   readonly #options: FirewallOptions;
@@ -51,6 +56,10 @@ export class Firewall {
   /** Of somebody else, since the last look. */
   #lastChange: FirewallChange | undefined;
   #writing = false;
+  /** What the kernel tells while peers are let in or out. */
+  #duringPeers: FirewallChange[] | undefined;
+  /** How long the last look took. */
+  #lookMs = 0;
   #queue: Promise<unknown> = Promise.resolve();
   #watch: FirewallWatch | undefined;
 
@@ -241,8 +250,8 @@ export class Firewall {
     if (this.#wish?.guard === undefined || !this.#book.isKnown) return;
     for (const address of [...added, ...removed]) this.#peersTouched.add(address);
     if (this.#peersTouched.size === 0) return await this.#peersFlush;
-    // All that comes before the engine has time goes in one piece.
-    this.#peersFlush ??= this.#enqueue(() => this.#flushPeers()).catch(() => {});
+    // All that one message of the registry tells goes in one piece, and so does what comes before the engine has time.
+    this.#peersFlush ??= this.#enqueue(() => setImmediate().then(() => this.#flushPeers())).catch(() => {});
     await this.#peersFlush;
   }
 
@@ -254,15 +263,33 @@ export class Firewall {
       added: touched.filter(address => this.#book.has(address)),
       removed: touched.filter(address => !this.#book.has(address)),
     };
+    const options = { signal: this.#controller.signal };
+    const act = () => this.#engine.changePeers(change, () => this.#ruleset(), options);
     try {
-      const options = { signal: this.#controller.signal };
-      await this.#write(() => this.#engine.changePeers(change, () => this.#ruleset(), options));
+      await this.#write(() => this.#heedOthers(act));
     } catch (error) {
       if (!this.#controller.signal.aborted) this.#problem = this.#reporter.failed(error);
     }
   }
 
+  /**
+   * The kernel tells of each transaction once, ours too: when it told of one, and one is ours, there is nothing to look at.
+   * So a peer that leaves costs as little as one that comes.
+   */
+  async #heedOthers(act: () => Promise<boolean>): Promise<void> {
+    const told: FirewallChange[] = [];
+    this.#duringPeers = told;
+    let isOneOurs = false;
+    try {
+      isOneOurs = await act();
+    } finally {
+      this.#duringPeers = undefined;
+      if (!isOneOurs || told.length !== 1) for (const change of told) this.#onChange(change);
+    }
+  }
+
   #onChange(change: FirewallChange): void {
+    if (this.#duringPeers !== undefined) return void this.#duringPeers.push(change);
     if (change.elsewhere) {
       this.#elsewhereTouched = true;
       this.#watch?.nudge();
@@ -278,7 +305,7 @@ export class Firewall {
     return new FirewallWatch({
       clock,
       signal: this.#controller.signal,
-      periodMs: () => (this.#isQuiet() ? Math.max(auditMs, resyncMs) : resyncMs),
+      periodMs: () => (this.#isQuiet() ? Math.max(auditMs, resyncMs, this.#auditInMs()) : resyncMs),
       look: occasion => this.#look(occasion),
       onHeldBack: delayMs => {
         if (this.#lastChange === undefined) return false;
@@ -288,6 +315,10 @@ export class Firewall {
     });
   }
 
+  #auditInMs(): number {
+    return Math.min(this.#lookMs / auditShare, seldomMs);
+  }
+
   /** Nothing can have happened that we were not told of, and nothing waits to be looked at. */
   #isQuiet(): boolean {
     return this.#engine.tellsChanges && this.#problem === '' && !this.#elsewhereTouched;
@@ -295,10 +326,14 @@ export class Firewall {
 
   async #look(occasion: 'touched' | 'period'): Promise<boolean> {
     const wasInPlace = this.#problem === '';
+    let startMs = this.#options.clock.monotonicMs();
     // Rules of others in iptables' legacy variant come and go untold.
     if (occasion === 'period' && this.#engine.tellsChanges) this.#elsewhereTouched = true;
     try {
-      const drift = await this.#enqueue(() => this.#applyWish());
+      const drift = await this.#enqueue(() => {
+        startMs = this.#options.clock.monotonicMs();
+        return this.#applyWish();
+      });
       if (occasion === 'period') await this.#lookForStrangers();
       if (drift.length === 0 || !wasInPlace) return false;
       this.#repairs++;
@@ -309,6 +344,7 @@ export class Firewall {
       return false;
     } finally {
       this.#lastChange = undefined;
+      this.#lookMs = this.#options.clock.monotonicMs() - startMs;
     }
   }
 

@@ -81,8 +81,9 @@ export class IptablesEngine implements FirewallEngine {
     return [...cleaned, ...mended];
   }
 
-  async changePeers(_: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<void> {
+  async changePeers(_: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<boolean> {
     await this.apply(ruleset(), options);
+    return false;
   }
 
   async obstacles(

@@ -83,11 +83,12 @@ export class NftEngine implements FirewallEngine {
     ];
   }
 
-  async changePeers(change: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<void> {
+  async changePeers(change: PeerSetChange, ruleset: () => Ruleset, options: EngineOptions): Promise<boolean> {
     const changes = [...this.#guarded].flatMap(family => elementChanges(this.#names, family, change));
     if (this.#socket !== undefined) {
       try {
-        return await this.#socket.changeElements(changes);
+        await this.#socket.changeElements(changes);
+        return changes.some(({ verb, addresses }) => verb === 'delete' && addresses.length > 0);
       } catch (error) {
         // The set is gone, or an element to be taken away was: only the whole can tell.
         if (!hasCode(error, 'netlink-enoent')) {
@@ -96,6 +97,7 @@ export class NftEngine implements FirewallEngine {
       }
     }
     await this.apply(ruleset(), options);
+    return false;
   }
 
   async obstacles(

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../base/ip.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
-import { formatSubnetKey } from '../lease/subnet-key.ts';
+import { subnetId } from '../lease/subnet-id.ts';
 import type { PeerAddresses } from '../traffic/plan.ts';
 import type { PeerSetChange } from './engine.ts';
 
@@ -27,16 +27,15 @@ export class PeerBook {
   }
 
   put({ subnet, attrs }: Lease): PeerSetChange {
-    const key = formatSubnetKey(subnet);
+    const key = subnetId(subnet);
     const before = addressesOf(this.#leases.get(key));
-    const { publicIp, publicIpv6 } = attrs;
-    this.#leases.set(key, { publicIp, publicIpv6 });
+    this.#leases.set(key, attrs);
     const added = this.#use(addressesOf(attrs));
     return { added, removed: this.#release(before) };
   }
 
   remove(subnet: Subnet): PeerSetChange {
-    const key = formatSubnetKey(subnet);
+    const key = subnetId(subnet);
     const before = addressesOf(this.#leases.get(key));
     this.#leases.delete(key);
     return { added: [], removed: this.#release(before) };

@@ -31,13 +31,13 @@ export class FirewallReporter {
   }
 
   applied(drift: readonly string[]): void {
-    if (drift.length > 0) this.#log.info({ changes: drift }, 'the firewall rules are in place');
+    if (drift.length > 0) this.#log.info({ changes: few(drift) }, 'the firewall rules are in place');
     else this.#log.debug({}, 'the firewall rules were in place already');
   }
 
   repaired(drift: readonly string[], by: FirewallChange | undefined): void {
     const who = by === undefined || by.process === '' ? {} : { changedBy: by.process, pid: by.pid };
-    this.#log.warn({ drift, ...who }, 'somebody undid our firewall rules: they are back');
+    this.#log.warn({ drift: few(drift), ...who }, 'somebody undid our firewall rules: they are back');
   }
 
   heldBack(delayMs: number, { process, pid }: FirewallChange): void {
@@ -71,6 +71,14 @@ export class FirewallReporter {
     this.#strangers = addresses;
   }
 }
+
+/** A guard of iptables has a chain for every few peers: the first tell what it is about. */
+function few(drift: readonly string[]): readonly string[] {
+  const more = drift.length - mostTold;
+  return more <= 1 ? drift : [...drift.slice(0, mostTold), `and ${more} more`];
+}
+
+const mostTold = 20;
 
 const obstacleRemedy =
   'take the rule away, or accept the network before it (Docker: in DOCKER-USER; firewalld: put the devices into the zone trusted)';

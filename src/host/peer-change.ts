@@ -11,7 +11,7 @@ export class PeerChangeBuilder {
   readonly #left = new Map<string, CarriedPeer>();
   readonly #refused: PeerRefusal[] = [];
 
-  /** @param owners who holds an object, by peer's registry key; kept up to date */
+  /** @param owners who holds a contestable object, by the id of the peer's subnet; kept up to date */
   constructor(owners: Map<ObjectKey, string>) {
     this.#owners = owners;
   }
@@ -23,25 +23,25 @@ export class PeerChangeBuilder {
 
   take(object: KernelObject, owner: string): void {
     const key = keyOf(object);
-    this.#owners.set(key, owner);
+    if (isContestable(object)) this.#owners.set(key, owner);
     this.#unset.delete(key);
     this.#set.set(key, object);
   }
 
-  drop(key: ObjectKey): void {
+  drop(object: KernelObject): void {
+    const key = keyOf(object);
     this.#owners.delete(key);
     this.#set.delete(key);
     this.#unset.add(key);
   }
 
-  join(name: string, { lease, routed, backend }: CarriedPeer): void {
-    this.#joined.set(name, { lease, routed, backend });
+  join(name: string, peer: CarriedPeer): void {
+    this.#joined.set(name, peer);
   }
 
   /** As it was before this change; joining afterwards does not undo it, for it may be reached otherwise now. */
-  leave(name: string, { lease, routed, backend }: CarriedPeer): void {
-    if (this.#joined.delete(name)) return;
-    this.#left.set(name, { lease, routed, backend });
+  leave(name: string, peer: CarriedPeer): void {
+    if (!this.#joined.delete(name)) this.#left.set(name, peer);
   }
 
   refuse(refusal: PeerRefusal): void {
@@ -50,7 +50,7 @@ export class PeerChangeBuilder {
 
   result(): PeerChange {
     return {
-      set: [...this.#set.values()],
+      set: this.#set,
       unset: [...this.#unset],
       joined: [...this.#joined.values()],
       left: [...this.#left.values()],
@@ -63,4 +63,12 @@ export class PeerChangeBuilder {
     const now = this.#joined.get(name);
     return now !== undefined && routed.every(prefix => now.routed.includes(prefix));
   }
+}
+
+/**
+ * Could two peers whose subnets are apart want this object, each another one? Only FDB entries are named by something else
+ * than the peer's subnet or an address in it: by the MAC that the peer publishes.
+ */
+export function isContestable({ type }: KernelObject): boolean {
+  return type === 'fdb';
 }

@@ -4,19 +4,20 @@
  * something changes. A peer of two families may be refused in one of them.
  */
 import type { Backend, PeerPart, PeerPlan } from '../backend/backend.ts';
-import { type Prefix, prefixCovers, prefixLength } from '../base/prefix.ts';
-import type { Lease, Subnet } from '../lease/lease.ts';
-import { formatLeaseAttrs } from '../lease/lease-attrs.ts';
+import { ipToBigInt, ipv4ToNumber } from '../base/ip.ts';
+import { everything, type Prefix, prefixBase, prefixCovers, prefixLength } from '../base/prefix.ts';
+import type { Lease, LeaseAttrs, Subnet } from '../lease/lease.ts';
 import { PrefixClaims } from '../lease/prefix-claims.ts';
+import { subnetId } from '../lease/subnet-id.ts';
 import { formatSubnetKey } from '../lease/subnet-key.ts';
-import { type KernelObject, keyOf, type ObjectKey } from '../state/kernel-object.ts';
+import { type KernelObject, type KernelState, keyOf, type ObjectKey } from '../state/kernel-object.ts';
 import type { CarriedPeer } from './carried-peer.ts';
 import { type Membership, planPeer, speaks } from './membership.ts';
-import { PeerChangeBuilder } from './peer-change.ts';
+import { isContestable, PeerChangeBuilder } from './peer-change.ts';
 
 /** What a change of leases means for the desired state. */
 export interface PeerChange {
-  readonly set: readonly KernelObject[];
+  readonly set: KernelState;
   readonly unset: readonly ObjectKey[];
   /** For carriers: who can be reached now, or otherwise than before, and who no more. */
   readonly joined: readonly CarriedPeer[];
@@ -38,17 +39,9 @@ export interface Guarded {
   readonly what: string;
 }
 
-interface Peer {
-  readonly lease: Lease;
+interface Peer extends CarriedPeer {
   /** The lease by which it is reached: an earlier one, while a backend is published that we do not speak, or not yet. */
   readonly usable: Lease;
-  /** The lease's attributes as they are published, to tell a change from a renewal. */
-  readonly text: string;
-  readonly keys: readonly ObjectKey[];
-  /** What is routed to the peer. */
-  readonly routed: readonly Prefix[];
-  /** By whose rules it is reached. */
-  readonly backend: Backend;
   /** Why nothing leads there, or one family's part does not; undefined for a peer wholly in use. */
   readonly refusal: string | undefined;
 }
@@ -59,10 +52,11 @@ export type PeerRules = Pick<Membership, 'backend' | 'host' | 'former'>;
 export class PeerTable {
   #rules: PeerRules;
   #guarded: readonly Guarded[];
-  /** By registry key, such as `10.2.14.0-24`. */
+  /** By {@link subnetId}. */
   readonly #peers = new Map<string, Peer>();
   /** The keys of those that are refused, wholly or in part. */
   readonly #waiting = new Set<string>();
+  /** Of objects that two peers could claim. */
   readonly #owners = new Map<ObjectKey, string>();
   readonly #claims = new PrefixClaims();
 
@@ -75,6 +69,11 @@ export class PeerTable {
   /** Number of peers in use. */
   get size(): number {
     return [...this.#peers.values()].filter(isInUse).length;
+  }
+
+  /** Number of all leases, in use or refused. */
+  get known(): number {
+    return this.#peers.size;
   }
 
   /** All leases, in use or refused. */
@@ -90,8 +89,8 @@ export class PeerTable {
 
   /** Takes `leases` for all there are. */
   replaceAll(leases: readonly Lease[]): PeerChange {
-    const names = new Set(leases.map(lease => formatSubnetKey(lease.subnet)));
-    const gone = [...this.#peers.values()].filter(({ lease }) => !names.has(formatSubnetKey(lease.subnet)));
+    const names = new Set(leases.map(lease => subnetId(lease.subnet)));
+    const gone = [...this.#peers].flatMap(([name, peer]) => (names.has(name) ? [] : [peer]));
     return this.#change(
       gone.map(peer => peer.lease.subnet),
       this.#usualFirst(leases),
@@ -120,7 +119,7 @@ export class PeerTable {
 
   #change(removed: readonly Subnet[], put: readonly Lease[]): PeerChange {
     const change = new PeerChangeBuilder(this.#owners);
-    for (const subnet of removed) this.#release(formatSubnetKey(subnet), change);
+    for (const subnet of removed) this.#release(subnetId(subnet), change);
     for (const lease of put) this.#place(lease, change);
     // What was given up may be what a refused peer was waiting for.
     if (change.freed) {
@@ -132,31 +131,42 @@ export class PeerTable {
     return change.result();
   }
 
-  /** Of two that overlap the first wins: let that be one of the length that the network's hosts lease. */
+  /**
+   * Of two that overlap the first wins: let that be one of the length that the network's hosts lease. In the order of their
+   * addresses, in which claims are made in no time.
+   */
   #usualFirst(leases: readonly Lease[]): Lease[] {
     const { subnetLength } = this.#rules.host.config;
     const isUsual = ({ subnet: { ipv4 } }: Lease): boolean =>
       ipv4 === undefined || prefixLength(ipv4) === subnetLength;
-    return [...leases.filter(isUsual), ...leases.filter(lease => !isUsual(lease))];
+    return leases
+      .map(lease => ({ lease, rank: isUsual(lease) ? 0 : 1, first: firstAddress(lease.subnet) }))
+      .sort((one, other) => one.rank - other.rank || (one.first < other.first ? -1 : 1))
+      .map(({ lease }) => lease);
   }
 
   /** @param earlier what is known of it, when it has been released for this */
   #place(lease: Lease, change: PeerChangeBuilder, earlier?: Peer): void {
-    const name = formatSubnetKey(lease.subnet);
+    const name = subnetId(lease.subnet);
     const before = this.#peers.get(name);
     // Renewals write the same again, once a day and host.
-    const text = formatLeaseAttrs(lease.attrs);
-    if (before !== undefined && before.refusal === undefined && before.text === text) return;
+    if (before !== undefined && before.refusal === undefined && publishesSame(before.lease, lease)) return;
     const known = before ?? earlier;
     const { usable, backend, plan } = this.#planOf(lease, known?.usable);
-    const parts = plan.map(part => this.#judge(name, part));
-    const reached = parts.filter(part => part.type === 'reached');
-    const reasons = parts.flatMap(part => (part.type === 'refused' ? [part.reason] : []));
-    const objects = reached.flatMap(part => part.objects);
-    const keys = objects.map(keyOf);
-    const routed = reached.map(part => part.routed);
+    let routed: readonly Prefix[] = [];
+    const reasons: string[] = [];
+    let objects: readonly KernelObject[] = [];
+    for (const planned of plan) {
+      const part = this.#judge(name, planned);
+      if (part.type === 'refused') reasons.push(part.reason);
+      else {
+        // Joined, not grown: room to grow, in many thousand arrays, is memory for nothing.
+        routed = routed.length === 0 ? [part.routed] : routed.concat(part.routed);
+        objects = objects.length === 0 ? part.objects : objects.concat(part.objects);
+      }
+    }
     const refusal = reasons.length === 0 ? undefined : [...new Set(reasons)].join('; it ');
-    const peer: Peer = { lease, usable, text, keys, routed, backend, refusal };
+    const peer: Peer = { lease, routed, backend, usable, objects, refusal };
     if (before !== undefined && isSame(before, peer)) {
       this.#peers.set(name, peer);
       return;
@@ -192,22 +202,35 @@ export class PeerTable {
   /** What leads to the peer, unless it would take what is ours or another's. */
   #judge(name: string, part: PeerPart): PeerPart {
     if (part.type === 'refused') return part;
-    const { routed, objects } = part;
-    const taken = this.#guarded.find(({ prefix }) => prefixCovers(routed, prefix));
+    const taken = this.#guarded.find(({ prefix }) => prefixCovers(part.routed, prefix));
     if (taken !== undefined)
       return { type: 'refused', reason: `would take ${taken.what} ${taken.prefix} away` };
-    const holder = [
-      ...objects.map(object => this.#owners.get(keyOf(object))),
-      this.#claims.holderOf(routed),
-    ].find(owner => owner !== undefined && owner !== name);
-    if (holder === undefined) return part;
-    return { type: 'refused', reason: `claims the subnet or VTEP MAC of ${holder}` };
+    const holder = this.#holderOf(part, name);
+    return holder === undefined
+      ? part
+      : { type: 'refused', reason: `claims the subnet or VTEP MAC of ${this.#keyOf(holder)}` };
+  }
+
+  /** Whoever but the peer itself has something of what shall lead to it. */
+  #holderOf({ routed, objects }: Extract<PeerPart, { type: 'reached' }>, name: string): string | undefined {
+    for (const object of objects) {
+      const owner = isContestable(object) ? this.#owners.get(keyOf(object)) : undefined;
+      if (owner !== undefined && owner !== name) return owner;
+    }
+    const claimant = this.#claims.holderOf(routed);
+    return claimant === name ? undefined : claimant;
+  }
+
+  /** A peer's registry key, such as `10.2.14.0-24`. */
+  #keyOf(name: string): string {
+    const peer = this.#peers.get(name);
+    return peer === undefined ? name : formatSubnetKey(peer.lease.subnet);
   }
 
   #giveUp(peer: Peer, change: PeerChangeBuilder): void {
-    for (const key of peer.keys) change.drop(key);
+    for (const object of peer.objects) change.drop(object);
     for (const prefix of peer.routed) this.#claims.release(prefix);
-    if (isInUse(peer)) change.leave(formatSubnetKey(peer.lease.subnet), peer);
+    if (isInUse(peer)) change.leave(subnetId(peer.lease.subnet), peer);
   }
 
   #release(name: string, change: PeerChangeBuilder): void {
@@ -218,6 +241,11 @@ export class PeerTable {
   }
 }
 
+function firstAddress({ ipv4, ipv6 }: Subnet): number | bigint {
+  const base = prefixBase(ipv4 ?? ipv6 ?? everything[6]);
+  return ipv4ToNumber(base) ?? ipToBigInt(base);
+}
+
 interface Planned {
   readonly usable: Lease;
   readonly backend: Backend;
@@ -225,9 +253,22 @@ interface Planned {
 }
 
 function isSame(one: Peer, other: Peer): boolean {
-  const facts = ({ text, refusal, keys, routed }: Peer): string =>
-    JSON.stringify([text, refusal, keys, routed]);
-  return one.backend === other.backend && facts(one) === facts(other);
+  const facts = ({ refusal, objects, routed }: Peer): string =>
+    JSON.stringify([refusal, objects.map(keyOf), routed]);
+  return (
+    one.backend === other.backend && facts(one) === facts(other) && publishesSame(one.lease, other.lease)
+  );
+}
+
+function publishesSame({ attrs: one }: Lease, { attrs: other }: Lease): boolean {
+  const data = ({ backendData, backendV6Data }: LeaseAttrs): string =>
+    JSON.stringify([backendData, backendV6Data]);
+  return (
+    one.publicIp === other.publicIp &&
+    one.publicIpv6 === other.publicIpv6 &&
+    one.backendType === other.backendType &&
+    data(one) === data(other)
+  );
 }
 
 function isInUse({ refusal, routed }: Peer): boolean {

@@ -2,7 +2,7 @@
 import { WeftError } from '../base/errors.ts';
 import { hostPrefix, prefixFamily } from '../base/prefix.ts';
 import { isLiveVxlanField, linkChange } from '../state/compare.ts';
-import type { Step } from '../state/diff.ts';
+import type { Change, Step } from '../state/diff.ts';
 import type { KernelObject, LinkName } from '../state/kernel-object.ts';
 import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
@@ -53,10 +53,11 @@ export async function apply(
     }
     const requests = batch.map(step => attempt(() => requestOf(step, devices)));
     const sent = requests.filter((request): request is NetlinkRequest => !(request instanceof WeftError));
-    const outcomes = (await socketFor(batch, socket, below).requestAll(sent))[Symbol.iterator]();
-    for (const [index, step] of batch.entries()) {
-      const request = requests[index];
-      const outcome = request instanceof WeftError ? undefined : outcomes.next().value;
+    const outcomes = await socketFor(batch, socket, below).requestAll(sent);
+    let [position, told] = [0, 0];
+    for (const step of batch) {
+      const request = requests[position++];
+      const outcome = request instanceof WeftError ? undefined : outcomes[told++];
       if (outcome?.ok === true || isGone(step, outcome?.error)) done.push(step);
       else if (await remakeInstead(socket, step, devices, outcome?.error)) done.push(step);
       else if (await replaceFirst(socket, step, devices, outcome?.error)) done.push(step);
@@ -95,7 +96,7 @@ function socketFor(batch: readonly Step[], socket: NetlinkSocket, below: Below |
   return first !== undefined && below !== undefined && isMadeBelow(first) ? below.socket : socket;
 }
 
-function isMadeBelow({ verb, object }: Step): boolean {
+function isMadeBelow({ verb, object }: Change): boolean {
   return verb === 'add' && object.type === 'link' && object.value.kind?.kind === 'vxlan';
 }
 
@@ -156,7 +157,7 @@ async function replaceOnlink(
   if (gateway === undefined || prefixFamily(object.value.dst) !== 6) return false;
   if (!(error instanceof NetlinkError) || error.errnoName !== 'EINVAL') return false;
   const opening: KernelObject = { type: 'route', value: { dst: hostPrefix(gateway), dev } };
-  const steps: Step[] = [
+  const steps: Change[] = [
     { verb: 'add', object: opening },
     { verb: 'add', object },
     { verb: 'delete', object: opening },
@@ -165,7 +166,7 @@ async function replaceOnlink(
   return outcomes[1]?.ok === true;
 }
 
-type LinkAdd = { readonly verb: 'add'; readonly object: Extract<KernelObject, { type: 'link' }> };
+type LinkAdd = Step & { readonly verb: 'add'; readonly object: Extract<KernelObject, { type: 'link' }> };
 
 function isTunAdd(step: Step | undefined): step is LinkAdd {
   return step?.verb === 'add' && step.object.type === 'link' && step.object.value.kind?.kind === 'tun';
@@ -220,9 +221,13 @@ class DeviceNumbers {
       this.#numbers.clear();
       this.#lower.clear();
     }
-    const objects = batch.map(step => step.object);
-    await learnNumbers(this.#socket, new Set(objects.flatMap(devicesOf)), this.#numbers);
-    await learnNumbers(this.makers, new Set(objects.flatMap(lowerOf)), this.#lower);
+    const [names, lower] = [new Set<LinkName>(), new Set<LinkName>()];
+    for (const { object } of batch) {
+      for (const name of devicesOf(object)) names.add(name);
+      for (const name of lowerOf(object)) lower.add(name);
+    }
+    await learnNumbers(this.#socket, names, this.#numbers);
+    await learnNumbers(this.makers, lower, this.#lower);
   }
 
   /** Made from below, a link has to be told where it shall live. */
@@ -261,20 +266,21 @@ function found(index: IfIndex | undefined, name: LinkName): IfIndex {
   return index;
 }
 
-function devicesOf(object: KernelObject): LinkName[] {
-  const { value } = object;
-  const names: Array<LinkName | undefined> = 'name' in value ? [value.name, value.master] : [value.dev];
-  return names.filter(name => name !== undefined);
+function devicesOf({ type, value }: KernelObject): readonly LinkName[] {
+  if (type !== 'link') return value.dev === undefined ? none : [value.dev];
+  return value.master === undefined ? [value.name] : [value.name, value.master];
 }
 
 /** What the object is made on. */
-function lowerOf({ value }: KernelObject): LinkName[] {
-  const dev = 'name' in value && value.kind?.kind === 'vxlan' ? value.kind.dev : undefined;
-  return dev === undefined ? [] : [dev];
+function lowerOf({ type, value }: KernelObject): readonly LinkName[] {
+  const dev = type === 'link' && value.kind?.kind === 'vxlan' ? value.kind.dev : undefined;
+  return dev === undefined ? none : [dev];
 }
 
+const none: readonly LinkName[] = [];
+
 /** @throws WeftError `device-missing` */
-function requestOf(step: Step, devices: DeviceNumbers): NetlinkRequest {
+function requestOf(step: Change, devices: DeviceNumbers): NetlinkRequest {
   const { object } = step;
   // Create or replace, as flannel does: whatever else has taken the place meanwhile, this is what shall be there.
   const verb = step.verb === 'add' ? 'replace' : step.verb;
@@ -298,7 +304,7 @@ function requestOf(step: Step, devices: DeviceNumbers): NetlinkRequest {
   }
 }
 
-function linkRequestOf(step: Step, link: LinkSpec<LinkName>, devices: DeviceNumbers): NetlinkRequest {
+function linkRequestOf(step: Change, link: LinkSpec<LinkName>, devices: DeviceNumbers): NetlinkRequest {
   const { name } = link;
   if (step.verb === 'delete') return links.requests.delete({ name, index: devices.of(name) });
   if (step.verb === 'add') {

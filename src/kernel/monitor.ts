@@ -5,6 +5,7 @@ import type { Link } from '../wire/link.ts';
 import type { FdbEntry, Neighbour } from '../wire/neighbour.ts';
 import type { NetlinkMessage } from '../wire/netlink.ts';
 import type { NextHop } from '../wire/next-hop.ts';
+import { noticesButOwn } from '../wire/notice-filter.ts';
 import type { Route } from '../wire/route.ts';
 import { RTM, RTNLGRP } from '../wire/rtnetlink.ts';
 import { addresses } from './addresses.ts';
@@ -35,10 +36,15 @@ export interface MonitorOptions {
   /** Kinds of object to hear of. Default: all. */
   readonly objects?: ReadonlyArray<MonitoredObject['type']> | undefined;
   readonly receiveBufferBytes?: number | undefined;
+  /** The netlink port of a socket that knows what it adds: of its routes, neighbours, next hops and links only the end is told. */
+  readonly exceptBy?: number | undefined;
   onEvent(event: KernelEvent): void;
 }
 
 export interface KernelMonitor {
+  /** Until `resume` nothing is told; what happens meanwhile is told then, or `overrun`. */
+  pause(): void;
+  resume(): void;
   close(): void;
 }
 
@@ -61,6 +67,7 @@ export function monitor(options: MonitorOptions): KernelMonitor {
   return NetlinkMonitor.open({
     netns: options.netns,
     receiveBufferBytes: options.receiveBufferBytes,
+    filter: options.exceptBy === undefined ? undefined : noticesButOwn(options.exceptBy),
     groups: [...new Set(wanted.flatMap(type => groupsOf[type]))],
     onMessage: message => {
       const event = understand(message);

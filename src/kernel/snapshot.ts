@@ -1,9 +1,17 @@
-import { type KernelObject, type KernelState, type LinkName, stateOf } from '../state/kernel-object.ts';
+import { compare } from '../state/compare.ts';
+import {
+  type KernelObject,
+  type KernelState,
+  keyOf,
+  type LinkName,
+  type ObjectKey,
+} from '../state/kernel-object.ts';
 import { NetlinkError } from '../sys/netlink-error.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
 import type { Link } from '../wire/link.ts';
 import type { LinkKind } from '../wire/link-kind.ts';
-import { mainTable, type Route } from '../wire/route.ts';
+import type { NetlinkMessage } from '../wire/netlink.ts';
+import { mainTable } from '../wire/route.ts';
 import type { IfIndex } from '../wire/rtnetlink.ts';
 import { addresses } from './addresses.ts';
 import type { Below } from './below.ts';
@@ -13,6 +21,7 @@ import type { MonitoredObject } from './monitor.ts';
 import { neighbours } from './neighbours.ts';
 import { nextHops } from './next-hops.ts';
 import { routes } from './routes.ts';
+import type { ObjectVerbs } from './verbs.ts';
 
 /** What the kernel holds on some devices at one time. */
 export interface Snapshot {
@@ -28,6 +37,8 @@ export interface Snapshot {
  * neighbours and FDB entries; of those in `routed` only the routes. Devices that do not exist are simply absent from the
  * result.
  * @param below where the devices that ours are made on are; ours unless given
+ * @param known what is expected to be there: an object that serves as the one known is given as that very object, so that
+ * a large network is not in memory twice
  * @throws NetlinkError
  */
 export async function snapshot(
@@ -35,23 +46,71 @@ export async function snapshot(
   devices: readonly LinkName[],
   routed: readonly LinkName[] = [],
   below?: Pick<Below, 'socket'> | undefined,
+  known: KernelState = new Map(),
 ): Promise<Snapshot> {
   const all = await links.list(socket);
   const lower = below === undefined ? undefined : await links.list(below.socket);
   const names: DeviceNames = { of: namesOf(all), below: lower && namesOf(lower) };
-  const wanted = all.filter(link => devices.includes(link.name));
-  const found: MonitoredObject[] = wanted.map(value => ({ type: 'link', value }));
-  for (const { index: dev } of wanted) for (const object of await objectsOn(socket, dev)) found.push(object);
-  for (const { name, index: dev } of all) {
-    if (!routed.includes(name) || devices.includes(name)) continue;
-    for (const value of await routesOn(socket, dev)) found.push({ type: 'route', value });
+  const reading = new Reading(socket, names, known);
+  for (const link of all) {
+    const isOurs = devices.includes(link.name);
+    if (isOurs) reading.take({ type: 'link', value: link });
+    if (isOurs) await reading.takeObjects(link.index);
+    if (isOurs || routed.includes(link.name)) await reading.takeRoutes(link.index);
   }
-  return {
-    // Of several routes to one destination the kernel takes the first: that is the one to know.
-    state: stateOf(found.reverse().map(object => modelOf(object, names.of, names.below))),
-    links: byName(all),
-    below: lower && byName(lower),
-  };
+  return { state: reading.state, links: byName(all), below: lower && byName(lower) };
+}
+
+/** Objects as they come: each message is dealt with before the next is decoded, and what is as known leaves nothing behind. */
+class Reading {
+  readonly state = new Map<ObjectKey, KernelObject>();
+  readonly #socket: NetlinkSocket;
+  readonly #names: DeviceNames;
+  readonly #known: KernelState;
+
+  constructor(socket: NetlinkSocket, names: DeviceNames, known: KernelState) {
+    this.#socket = socket;
+    this.#names = names;
+    this.#known = known;
+  }
+
+  async takeObjects(dev: IfIndex): Promise<void> {
+    await this.#read('address', addresses, { dev });
+    await this.#read('fdb', fdb, { dev });
+    await this.#read('neighbour', neighbours, { dev });
+    await this.#read('nexthop', nextHops, { dev }).catch(absentOnOldKernels);
+  }
+
+  async takeRoutes(dev: IfIndex): Promise<void> {
+    for (const family of [4, 6] as const)
+      await this.#read('route', routes, { dev, table: mainTable, family });
+  }
+
+  /** Gives the key when it is the first of its key: of several routes to one destination the kernel takes the first. */
+  take(seen: MonitoredObject): ObjectKey | undefined {
+    const object = modelOf(seen, this.#names.of, this.#names.below);
+    const key = keyOf(object);
+    if (this.state.has(key)) return undefined;
+    const known = this.#known.get(key);
+    this.state.set(key, known !== undefined && compare(known, object).length === 0 ? known : object);
+    return key;
+  }
+
+  async #read<Value extends MonitoredObject['value'], Filter>(
+    type: MonitoredObject['type'],
+    verbs: ObjectVerbs<Value, Filter>,
+    filter: Filter,
+  ): Promise<void> {
+    const taken: ObjectKey[] = [];
+    const take = (message: NetlinkMessage): void => {
+      const value = verbs.decode(message);
+      const key = value && this.take({ type, value } as MonitoredObject);
+      if (key !== undefined) taken.push(key);
+    };
+    await this.#socket.dump(verbs.dump(filter), take, () => {
+      for (const key of taken.splice(0)) this.state.delete(key);
+    });
+  }
 }
 
 interface DeviceNames {
@@ -128,29 +187,8 @@ function kindOf(
   return { ...kind, dev: kind.dev === undefined ? undefined : nameLower(kind.dev) };
 }
 
-async function objectsOn(socket: NetlinkSocket, dev: IfIndex): Promise<MonitoredObject[]> {
-  const tag = <T extends MonitoredObject['type'], V>(
-    type: T,
-    values: readonly V[],
-  ): Array<{ type: T; value: V }> => values.map(value => ({ type, value }));
-  return [
-    ...tag('address', await addresses.list(socket, { dev })),
-    ...tag('fdb', await fdb.list(socket, { dev })),
-    ...tag('neighbour', await neighbours.list(socket, { dev })),
-    ...tag('nexthop', await nextHops.list(socket, { dev }).catch(absentOnOldKernels)),
-    ...tag('route', await routesOn(socket, dev)),
-  ];
-}
-
-async function routesOn(socket: NetlinkSocket, dev: IfIndex): Promise<Route[]> {
-  return [
-    ...(await routes.list(socket, { dev, table: mainTable, family: 4 })),
-    ...(await routes.list(socket, { dev, table: mainTable, family: 6 })),
-  ];
-}
-
 /** Next-hop objects came with Linux 5.3; before, the kernel does not know what is asked. */
-function absentOnOldKernels(error: unknown): [] {
-  if (error instanceof NetlinkError && ['EOPNOTSUPP', 'EINVAL'].includes(error.errnoName)) return [];
+function absentOnOldKernels(error: unknown): void {
+  if (error instanceof NetlinkError && ['EOPNOTSUPP', 'EINVAL'].includes(error.errnoName)) return;
   throw error;
 }

@@ -84,20 +84,40 @@ export function foldFields<Name extends string>(
   object: JsonObject,
   names: readonly Name[],
 ): FoldedFields<Name> {
-  const spelling = new Map(names.map(name => [name.toLowerCase(), name]));
   const known = new Map<Name, Json>();
   const repeated: Name[] = [];
   const others: Array<readonly [string, Json]> = [];
-  for (const field of Object.entries(object)) {
-    const name = spelling.get(field[0].toLowerCase());
+  for (const [key, value] of Object.entries(object)) {
+    const name = nameOf(key, names);
     if (name === undefined) {
-      others.push(field);
+      others.push([key, value]);
     } else {
       if (known.has(name)) repeated.push(name);
-      known.set(name, field[1]);
+      known.set(name, value);
     }
   }
   return { known, others, repeated };
+}
+
+/** Those of an object's fields whose key, in any case, is one of `names`; of several that are one, the last. */
+export function knownFields<Name extends string>(
+  object: JsonObject,
+  names: readonly Name[],
+): { readonly [name in Name]?: Json } {
+  const known: { [name in Name]?: Json } = {};
+  for (const key in object) {
+    const name = nameOf(key, names);
+    if (name !== undefined) known[name] = object[key] as Json;
+  }
+  return known;
+}
+
+/** Which of `names` a key is, in whatever case. */
+function nameOf<Name extends string>(key: string, names: readonly Name[]): Name | undefined {
+  // As it is documented, it nearly always is.
+  if ((names as readonly string[]).includes(key)) return key as Name;
+  const lower = key.toLowerCase();
+  return names.find(name => name.toLowerCase() === lower);
 }
 
 export interface FoldedFields<Name extends string> {

@@ -1,6 +1,6 @@
 import type { IpAddress } from '../base/ip.ts';
 import { type Prefix, prefixContains, prefixCovers, prefixesOverlap } from '../base/prefix.ts';
-import type { Lease, LeaseAttrs, Subnet } from './lease.ts';
+import type { Lease, Subnet } from './lease.ts';
 import type { NetworkConfig } from './network-config.ts';
 import { specialUseOfAddress, specialUseOfSubnet } from './special-prefixes.ts';
 
@@ -13,19 +13,34 @@ export function judgeLease(config: NetworkConfig, own: Lease, lease: Lease): 'ok
   const ipv4 = config.enableIpv4 ? lease.subnet.ipv4 : undefined;
   const ipv6 = config.enableIpv6 ? lease.subnet.ipv6 : undefined;
   if (ipv4 === undefined && ipv6 === undefined) return 'has no subnet of a family that is switched on here';
-  const publicIp = config.enableIpv4 ? lease.attrs.publicIp : undefined;
-  const publicIpv6 = config.enableIpv6 ? lease.attrs.publicIpv6 : undefined;
-  const seen = { ...lease, attrs: { ...lease.attrs, publicIp, publicIpv6 } };
+  const subnet: Subnet = { ipv4, ipv6 };
+  const theirs: Addresses = {
+    ipv4: config.enableIpv4 ? lease.attrs.publicIp : undefined,
+    ipv6: config.enableIpv6 ? lease.attrs.publicIpv6 : undefined,
+  };
+  const ours: Addresses = { ipv4: own.attrs.publicIp, ipv6: own.attrs.publicIpv6 };
   return (
     refuseOutside('Network', config.network, ipv4) ??
     refuseOutside('IPv6Network', config.ipv6Network, ipv6) ??
-    refuseSpecial({ ipv4, ipv6 }) ??
-    refuseOwn(own, { ipv4, ipv6 }) ??
-    refuseOwnAddress(own, seen) ??
-    refuseSpecialAddress(seen) ??
-    refuseSwallowed(own, { ipv4, ipv6 }, seen) ??
+    refuseSpecial(subnet) ??
+    refuseOwn(own, subnet) ??
+    refuseOwnAddress(ours, theirs) ??
+    refuseSpecialAddress(theirs) ??
+    refuseSwallowed(own.subnet, ours, subnet, theirs) ??
     'ok'
   );
+}
+
+/** Where a host is on the underlay. */
+interface Addresses {
+  readonly ipv4: IpAddress | undefined;
+  readonly ipv6: IpAddress | undefined;
+}
+
+/** The first of them that is so. */
+function find({ ipv4, ipv6 }: Addresses, isSo: (address: IpAddress) => boolean): IpAddress | undefined {
+  if (ipv4 !== undefined && isSo(ipv4)) return ipv4;
+  return ipv6 !== undefined && isSo(ipv6) ? ipv6 : undefined;
 }
 
 /** True when one address belongs to both. */
@@ -52,38 +67,40 @@ function refuseOwn(own: Lease, subnet: Subnet): string | undefined {
 }
 
 /** A tunnel to ourselves would send its packets round and round. */
-function refuseOwnAddress(own: Lease, lease: Lease): string | undefined {
-  const { publicIp, publicIpv6 } = own.attrs;
-  const address = [
-    publicIp !== undefined && lease.attrs.publicIp === publicIp ? publicIp : undefined,
-    publicIpv6 !== undefined && lease.attrs.publicIpv6 === publicIpv6 ? publicIpv6 : undefined,
-  ].find(ours => ours !== undefined);
+function refuseOwnAddress(ours: Addresses, theirs: Addresses): string | undefined {
+  const address = find(ours, one => one === theirs.ipv4 || one === theirs.ipv6);
   return address === undefined ? undefined : `publishes our own address ${address}`;
 }
 
 function refuseSpecial({ ipv4, ipv6 }: Subnet): string | undefined {
-  const use = [ipv4, ipv6].map(prefix => prefix && specialUseOfSubnet(prefix)).find(Boolean);
+  const use = (ipv4 && specialUseOfSubnet(ipv4)) ?? (ipv6 && specialUseOfSubnet(ipv6));
   return use === undefined ? undefined : `overlaps what no host can lease (${use})`;
 }
 
-function refuseSpecialAddress({ attrs }: Lease): string | undefined {
-  const address = addressesOf(attrs).find(one => specialUseOfAddress(one) !== undefined);
+function refuseSpecialAddress(theirs: Addresses): string | undefined {
+  const address = find(theirs, one => specialUseOfAddress(one) !== undefined);
   if (address === undefined) return undefined;
   return `publishes ${address}, which is no address of a host (${specialUseOfAddress(address)})`;
 }
 
 /** What leads to a tunnel's ends must not lead through a tunnel. */
-function refuseSwallowed(own: Lease, subnet: Subnet, { attrs }: Lease): string | undefined {
-  const within = (place: Subnet, address: IpAddress): boolean =>
-    [place.ipv4, place.ipv6].some(prefix => prefix !== undefined && prefixContains(prefix, address));
-  const ours = addressesOf(own.attrs).find(address => within(subnet, address));
-  if (ours !== undefined) return `would take our own address ${ours} away`;
-  const theirs = addressesOf(attrs).find(address => within(subnet, address) || within(own.subnet, address));
-  return theirs === undefined ? undefined : `publishes ${theirs}, which is an address of a subnet`;
+function refuseSwallowed(
+  own: Subnet,
+  ours: Addresses,
+  subnet: Subnet,
+  theirs: Addresses,
+): string | undefined {
+  const swallowed = find(ours, address => contains(subnet, address));
+  if (swallowed !== undefined) return `would take our own address ${swallowed} away`;
+  const inside = find(theirs, address => contains(subnet, address) || contains(own, address));
+  return inside === undefined ? undefined : `publishes ${inside}, which is an address of a subnet`;
 }
 
-function addressesOf({ publicIp, publicIpv6 }: LeaseAttrs): IpAddress[] {
-  return [publicIp, publicIpv6].filter(address => address !== undefined);
+function contains({ ipv4, ipv6 }: Subnet, address: IpAddress): boolean {
+  return (
+    (ipv4 !== undefined && prefixContains(ipv4, address)) ||
+    (ipv6 !== undefined && prefixContains(ipv6, address))
+  );
 }
 
 function overlap(one: Prefix | undefined, other: Prefix | undefined): boolean {

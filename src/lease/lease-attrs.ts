@@ -1,6 +1,6 @@
 import { WeftError } from '../base/errors.ts';
 import { type Family, familyOf, type IpAddress, isUnspecified, tryParseIp, unspecified } from '../base/ip.ts';
-import { foldFields, isJsonObject, type JsonObject, showJson } from './fields.ts';
+import { isJsonObject, type JsonObject, knownFields, showJson } from './fields.ts';
 import { maxJsonDepth } from './json-text.ts';
 import type { Json, Lease, LeaseAttrs } from './lease.ts';
 
@@ -29,13 +29,13 @@ export function formatLeaseAttrs(attrs: LeaseAttrs): string {
  * @throws WeftError `lease-invalid`
  */
 export function parseLeaseAttrs(text: string): LeaseAttrs {
-  const { known } = foldFields(parseObject(text), names);
+  const known = knownFields(parseObject(text), names);
   return {
-    publicIp: readIp('PublicIP', 4, known.get('PublicIP') ?? unspecified[4]),
-    publicIpv6: readIp('PublicIPv6', 6, known.get('PublicIPv6') ?? unspecified[6]),
-    backendType: readType(known.get('BackendType') ?? ''),
-    backendData: known.get('BackendData'),
-    backendV6Data: known.get('BackendV6Data'),
+    publicIp: readIp('PublicIP', 4, known.PublicIP ?? null),
+    publicIpv6: readIp('PublicIPv6', 6, known.PublicIPv6 ?? null),
+    backendType: readType(known.BackendType ?? ''),
+    backendData: known.BackendData,
+    backendV6Data: known.BackendV6Data,
   };
 }
 
@@ -83,10 +83,13 @@ function parseJson(text: string): Json {
 
 function isDeeper(value: Json, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some(item => isDeeper(item, levels - 1));
+  if (levels === 0) return true;
+  for (const item of Object.values(value)) if (isDeeper(item, levels - 1)) return true;
+  return false;
 }
 
 function readIp(name: string, family: Family, value: Json): IpAddress | undefined {
+  if (value === null) return undefined;
   const address = typeof value === 'string' ? tryParseIp(value) : undefined;
   if (address === undefined || familyOf(address) !== family) {
     throw invalid(`${name}: expected an IPv${family} address, found ${showJson(value)}`);

@@ -1,6 +1,6 @@
 import { WeftError } from '../base/errors.ts';
-import { addressBits, type Family, familyOf, tryParseIp } from '../base/ip.ts';
-import { type Prefix, prefixOf } from '../base/prefix.ts';
+import { addressBits, familyOf, tryParseIp } from '../base/ip.ts';
+import { type Prefix, prefixFamily, prefixOf } from '../base/prefix.ts';
 import type { Subnet } from './lease.ts';
 
 /**
@@ -19,12 +19,15 @@ export function formatSubnetKey({ ipv4, ipv6 }: Subnet): string {
  * parser accepts leading text, host bits and other spellings, so that two keys could mean one subnet.
  */
 export function parseSubnetKey(key: string): Subnet | undefined {
-  const [first = '', second, ...rest] = key.split('&');
-  if (rest.length > 0) return undefined;
-  const ipv4 = parsePart(first, 4);
-  const ipv6 = parsePart(second ?? first, 6);
-  if (second === undefined) return ipv4 === undefined && ipv6 === undefined ? undefined : { ipv4, ipv6 };
-  return ipv4 === undefined || ipv6 === undefined ? undefined : { ipv4, ipv6 };
+  const and = key.indexOf('&');
+  if (and < 0) {
+    const prefix = parsePart(key);
+    if (prefix === undefined) return undefined;
+    return prefixFamily(prefix) === 4 ? { ipv4: prefix, ipv6: undefined } : { ipv4: undefined, ipv6: prefix };
+  }
+  const [ipv4, ipv6] = [parsePart(key.slice(0, and)), parsePart(key.slice(and + 1))];
+  if (ipv4 === undefined || ipv6 === undefined) return undefined;
+  return prefixFamily(ipv4) === 4 && prefixFamily(ipv6) === 6 ? { ipv4, ipv6 } : undefined;
 }
 
 function formatPart(prefix: Prefix): string {
@@ -32,12 +35,12 @@ function formatPart(prefix: Prefix): string {
 }
 
 /** A part `address-length` in canonical spelling; no host leases everything or a single address. */
-function parsePart(text: string, family: Family): Prefix | undefined {
+function parsePart(text: string): Prefix | undefined {
   const dash = text.indexOf('-');
   const address = tryParseIp(text.slice(0, dash));
   const length = Number(text.slice(dash + 1));
-  if (address === undefined || familyOf(address) !== family) return undefined;
-  if (!Number.isInteger(length) || length < 1 || length >= addressBits[family]) return undefined;
+  if (address === undefined || !Number.isInteger(length)) return undefined;
+  if (length < 1 || length >= addressBits[familyOf(address)]) return undefined;
   const prefix = prefixOf(address, length);
   return formatPart(prefix) === text ? prefix : undefined;
 }

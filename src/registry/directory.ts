@@ -5,10 +5,11 @@ import { type Log, silentLog } from '../base/log.ts';
 import { DirectoryKeeper } from './directory-keeper.ts';
 import { pathOfKey } from './directory-key.ts';
 import { DirectoryStore } from './directory-store.ts';
-import { followHistory, secondsLeft } from './history.ts';
+import { followHistory, inPages, secondsLeft } from './history.ts';
 import { checkTtl, holds } from './put-rules.ts';
 import type {
   DeleteOptions,
+  ListOptions,
   MoveOptions,
   PutOptions,
   PutResult,
@@ -77,11 +78,12 @@ class DirectoryRegistry implements Registry {
     return await this.#transact(options, () => this.#store.read(key)?.entry);
   }
 
-  async list(prefix: string, options: RequestOptions = {}): Promise<RegistrySnapshot> {
-    return await this.#transact(options, () => {
+  async list(prefix: string, options: ListOptions = {}): Promise<RegistrySnapshot> {
+    const snapshot = await this.#transact(options, () => {
       this.#store.compareAll();
       return this.#store.history.snapshot(prefix);
     });
+    return inPages(snapshot, options);
   }
 
   async put(key: string, value: string, options: PutOptions = {}): Promise<PutResult> {

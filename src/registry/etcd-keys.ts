@@ -9,13 +9,15 @@ import type { RegistryEntry } from './registry.ts';
 export class EtcdKeys {
   /** The prefix with its slash, `/coreos.com/network/`. */
   readonly base: string;
+  readonly #baseBytes: number;
 
   constructor(prefix: string) {
     this.base = path.posix.join(prefix, 'x').slice(0, -1);
+    this.#baseBytes = this.bytesOf('').length;
   }
 
   bytesOf(key: string): Uint8Array {
-    return new TextEncoder().encode(this.base + key);
+    return encoder.encode(this.base + key);
   }
 
   /** All keys that start with `prefix`. */
@@ -27,7 +29,7 @@ export class EtcdKeys {
 
   /** A foreign key that is not UTF-8 is shown with replacement characters. */
   keyOf(key: Uint8Array): string {
-    return utf8.decode(key).slice(this.base.length);
+    return utf8.decode(key.subarray(this.#baseBytes));
   }
 
   entryOf(kv: KeyValue): RegistryEntry {
@@ -40,4 +42,5 @@ export class EtcdKeys {
   }
 }
 
+const encoder = new TextEncoder();
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -22,10 +22,10 @@ export interface EtcdWatchOptions {
 export async function* watchEtcd(
   options: EtcdWatchOptions,
   prefix: string,
-  { signal, after }: WatchOptions,
+  { signal, after, witness }: WatchOptions,
 ): AsyncGenerator<RegistryEvent, void, void> {
   const { clock, random } = options;
-  const follower = new Follower(options, prefix, after);
+  const follower = new Follower(options, prefix, { after, witness });
   let outage: Error | undefined;
   for (let attempt = 0; !signal.aborted; ) {
     const startedMs = clock.monotonicMs();
@@ -67,12 +67,20 @@ class Follower {
   readonly #past = new EtcdPast();
   /** Undefined when what came before can only be told by a list. */
   #position: Revision | undefined;
+  /** Somebody has just read all up to the position: what came and went before it need not be told. */
+  #justRead: boolean;
   #clusterId: bigint | undefined;
 
-  constructor(options: EtcdWatchOptions, prefix: string, after: Revision | undefined) {
+  constructor(
+    options: EtcdWatchOptions,
+    prefix: string,
+    { after, witness }: Pick<WatchOptions, 'after' | 'witness'>,
+  ) {
     this.#options = options;
     this.#prefix = prefix;
     this.#position = after;
+    this.#justRead = witness !== undefined;
+    if (witness !== undefined) this.#past.note({ type: 'put', entry: witness });
   }
 
   /** A snapshot if need be, then each change once. Ends when the next must be a snapshot; throws when cut off. */
@@ -101,7 +109,8 @@ class Follower {
     if (this.#position === undefined) return undefined;
     const { client, keys } = this.#options;
     if (!(await this.#past.isThatOf(client, keys, { signal }))) return undefined;
-    this.#position = this.#past.revision ?? this.#position;
+    if (!this.#justRead) this.#position = this.#past.revision ?? this.#position;
+    this.#justRead = false;
     return this.#position;
   }
 

@@ -9,6 +9,7 @@ import { watchEtcd } from './etcd-watch.ts';
 import { checkTtl } from './put-rules.ts';
 import type {
   DeleteOptions,
+  ListOptions,
   MoveOptions,
   PutOptions,
   PutResult,
@@ -69,7 +70,7 @@ class EtcdRegistry implements Registry {
     return kvs[0] === undefined ? undefined : this.#keys.entryOf(kvs[0]);
   }
 
-  async list(prefix: string, options: RequestOptions = {}): Promise<RegistrySnapshot> {
+  async list(prefix: string, options: ListOptions = {}): Promise<RegistrySnapshot> {
     this.#assertOpen();
     return listEtcd(this.#client, this.#keys, prefix, options);
   }

@@ -1,4 +1,11 @@
-import type { RegistryEntry, RegistryEvent, RegistrySnapshot, Revision, WatchOptions } from './registry.ts';
+import type {
+  ListOptions,
+  RegistryEntry,
+  RegistryEvent,
+  RegistrySnapshot,
+  Revision,
+  WatchOptions,
+} from './registry.ts';
 
 /** An entry and when it expires, in the milliseconds of whichever clock its engine uses. */
 export interface StoredEntry {
@@ -145,6 +152,15 @@ export function applyChange(entries: Map<string, StoredEntry>, change: Change): 
   if (change.type === 'move') entries.delete(change.from);
   const { entry, expiresAtMs } = change;
   entries.set(entry.key, { entry, expiresAtMs });
+}
+
+/** `Registry.list` of what a process has in its memory anyway: one page. */
+export function inPages(snapshot: RegistrySnapshot, { since, onPage }: ListOptions): RegistrySnapshot {
+  const { revision } = snapshot;
+  const entries =
+    since === undefined ? snapshot.entries : snapshot.entries.filter(entry => entry.revision > since);
+  onPage?.({ entries, first: true });
+  return { entries: onPage === undefined ? entries : [], revision };
 }
 
 /**

@@ -11,7 +11,7 @@ import { readSubnetEntry, type SubnetTools } from './subnet-entries.ts';
 import { reclaimLease } from './subnet-renew.ts';
 
 export interface KeepOptions {
-  /** Renew this long before expiry: from 1 to 1439 minutes, as flannel; default 60. */
+  /** Renew this long before expiry at the latest: from 1 to 1439 minutes, as flannel; default 60. */
   readonly marginSeconds?: number | undefined;
   readonly signal: AbortSignal;
   readonly onEvent: (event: KeepEvent) => void;
@@ -48,6 +48,11 @@ const retryBackoff: Backoff = { firstMs: 1000, maxMs: 60_000 };
 const urgentBackoff: Backoff = { firstMs: 1000, maxMs: 10_000 };
 /** Should a registry grant less than the margin. */
 const leastIntervalMs = 1000;
+/**
+ * Chosen: the part of the time until a renewal is due by which it may come earlier, at random. Hosts that were started in
+ * the same minute would else renew in the same minute, each day anew (docs/scale.md); flannel's do.
+ */
+const earlyRatio = 0.1;
 
 /** Keeps our lease ours until the signal aborts: renews it in time, and at once when its key was touched. */
 export class LeaseKeeper {
@@ -59,6 +64,8 @@ export class LeaseKeeper {
   #own: OwnLease;
   #attrs: LeaseAttrs;
   #writtenAtMs: number;
+  /** In [0, 1), drawn for each writing: how much of {@link earlyRatio} is used. */
+  #early: number;
   /** What the watch told last of our key. */
   #touched: Touch | undefined;
   /** True when the registry has gone back behind our last write (a restored backup): revisions say nothing then. */
@@ -80,6 +87,7 @@ export class LeaseKeeper {
     this.#own = own;
     this.#attrs = own.lease.attrs;
     this.#writtenAtMs = tools.clock.monotonicMs();
+    this.#early = tools.random();
     this.ended = Promise.all([this.#follow(), this.#keep()]).then(() => {});
   }
 
@@ -138,6 +146,7 @@ export class LeaseKeeper {
     try {
       this.#own = await reclaimLease(this.#tools, this.#own, this.#attrs, this.#options.signal);
       this.#writtenAtMs = startedAtMs;
+      this.#early = this.#tools.random();
       this.#unsure = false;
       return undefined;
     } catch (cause) {
@@ -158,8 +167,8 @@ export class LeaseKeeper {
 
   #untilDueMs(): number {
     const expiresAtMs = this.#own.expiresAtMonotonicMs ?? Number.POSITIVE_INFINITY;
-    const dueAtMs = Math.max(expiresAtMs - this.#marginMs, this.#writtenAtMs + leastIntervalMs);
-    return dueAtMs - this.#tools.clock.monotonicMs();
+    const intervalMs = (expiresAtMs - this.#marginMs - this.#writtenAtMs) * (1 - earlyRatio * this.#early);
+    return this.#writtenAtMs + Math.max(intervalMs, leastIntervalMs) - this.#tools.clock.monotonicMs();
   }
 
   async #follow(): Promise<void> {

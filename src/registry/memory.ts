@@ -1,9 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import { WeftError } from '../base/errors.ts';
-import { type Change, followHistory, History, secondsLeft } from './history.ts';
+import { type Change, followHistory, History, inPages, secondsLeft } from './history.ts';
 import { checkTtl, holds } from './put-rules.ts';
 import type {
   DeleteOptions,
+  ListOptions,
   MoveOptions,
   PutOptions,
   PutResult,
@@ -116,9 +117,9 @@ export class MemoryRegistry implements Registry {
     return this.store.history.get(key)?.entry;
   }
 
-  async list(prefix: string, options: RequestOptions = {}): Promise<RegistrySnapshot> {
+  async list(prefix: string, options: ListOptions = {}): Promise<RegistrySnapshot> {
     await this.#arrive(options);
-    return this.store.history.snapshot(prefix);
+    return inPages(this.store.history.snapshot(prefix), options);
   }
 
   async put(key: string, value: string, options: PutOptions = {}): Promise<PutResult> {

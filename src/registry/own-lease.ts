@@ -81,26 +81,30 @@ export async function putLease(
  * are not: 10.2.1.0-24&fd00:1::-64 and 10.2.1.0-24&fd00:2::-64 are two keys, and hosts with different configurations
  * choose different lengths. Of two such the later yields: each lists after its own write, so the later sees the
  * earlier.
+ * @param seen the revision at which no other had it
  * @returns the earlier one, or undefined when the lease stands
  */
 export async function yieldToEarlier(
   tools: SubnetTools,
   own: OwnLease,
+  seen: Revision,
   signal: AbortSignal | undefined,
 ): Promise<SubnetEntry | undefined> {
-  const earlier = await findEarlier(tools, own, own.lease.subnet, signal);
+  const earlier = await findEarlier(tools, own, own.lease.subnet, { seen, signal });
   if (earlier !== undefined) await tools.registry.delete(own.key, { expect: own.revision, signal });
   return earlier;
 }
 
-/** A lease written before ours that shares an address with `subnet`. */
+/** A lease written before ours that shares an address with `subnet`, which was free at the revision `seen`. */
 export async function findEarlier(
   tools: SubnetTools,
   own: OwnLease,
   subnet: Subnet,
-  signal: AbortSignal | undefined,
+  { seen, signal }: { readonly seen: Revision; readonly signal: AbortSignal | undefined },
 ): Promise<SubnetEntry | undefined> {
-  const entries = await listSubnets(tools, { ipv6: subnet.ipv6 !== undefined, signal });
+  // A store of an earlier past may have taken the place of the one that was seen: there all is news.
+  const since = own.revision > seen ? seen : 0n;
+  const { entries } = await listSubnets(tools, { ipv6: subnet.ipv6 !== undefined, signal, since });
   const earlier = entries.filter(entry => entry.revision < own.revision);
   return findOverlap(earlier, subnet, own.key);
 }

@@ -11,7 +11,7 @@ export interface Registry {
   get(key: string, options?: RequestOptions): Promise<RegistryEntry | undefined>;
 
   /** All entries whose key starts with `prefix`, in key order, as of one revision. */
-  list(prefix: string, options?: RequestOptions): Promise<RegistrySnapshot>;
+  list(prefix: string, options?: ListOptions): Promise<RegistrySnapshot>;
 
   /**
    * Writes a key when `expect` holds. A `ttlSeconds` makes it expire; without, it is permanent.
@@ -69,6 +69,20 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ListOptions extends RequestOptions {
+  /** Only entries that were written after this revision. What was deleted is not told. */
+  readonly since?: Revision | undefined;
+  /** Takes the entries as they are read, so that nobody holds them all; the snapshot then has none. */
+  readonly onPage?: ((page: RegistryPage) => void) | undefined;
+}
+
+/** Some entries of a list. All pages together are in key order, and true as of one revision. */
+export interface RegistryPage {
+  readonly entries: readonly RegistryEntry[];
+  /** The list begins, perhaps anew: what earlier pages told counts no more. */
+  readonly first: boolean;
+}
+
 export interface PutOptions extends RequestOptions {
   /** `any` (default): whatever is there; `absent`: only create; a revision: only when unchanged since. */
   readonly expect?: 'any' | 'absent' | Revision | undefined;
@@ -94,6 +108,11 @@ export type PutResult =
 export interface WatchOptions {
   readonly signal: AbortSignal;
   readonly after?: Revision | undefined;
+  /**
+   * With `after`: the entry that was written last of those known, by which an engine whose store can be exchanged for
+   * another of the same revisions knows it again.
+   */
+  readonly witness?: RegistryEntry | undefined;
 }
 
 export type RegistryEvent =

@@ -1,6 +1,7 @@
 import { WeftError } from '../base/errors.ts';
 import type {
   DeleteOptions,
+  ListOptions,
   MoveOptions,
   PutOptions,
   PutResult,
@@ -38,10 +39,15 @@ class ScopedRegistry implements Registry {
     return entry && this.#inside(entry);
   }
 
-  async list(prefix: string, options?: RequestOptions): Promise<RegistrySnapshot> {
+  async list(prefix: string, options: ListOptions = {}): Promise<RegistrySnapshot> {
     this.#assertOpen();
-    const { entries, revision } = await this.#whole.list(this.#start + prefix, options);
-    return { entries: entries.map(entry => this.#inside(entry)), revision };
+    const { onPage } = options;
+    const inside = (entries: readonly RegistryEntry[]) => entries.map(entry => this.#inside(entry));
+    const { entries, revision } = await this.#whole.list(this.#start + prefix, {
+      ...options,
+      onPage: onPage && (page => onPage({ ...page, entries: inside(page.entries) })),
+    });
+    return { entries: inside(entries), revision };
   }
 
   async put(key: string, value: string, options?: PutOptions): Promise<PutResult> {
@@ -66,7 +72,8 @@ class ScopedRegistry implements Registry {
 
   async *watch(prefix: string, options: WatchOptions): AsyncGenerator<RegistryEvent, void, void> {
     const signal = AbortSignal.any([options.signal, this.#closing.signal]);
-    for await (const event of this.#whole.watch(this.#start + prefix, { ...options, signal })) {
+    const witness = options.witness && this.#outside(options.witness);
+    for await (const event of this.#whole.watch(this.#start + prefix, { ...options, witness, signal })) {
       yield this.#event(event);
     }
   }
@@ -82,6 +89,10 @@ class ScopedRegistry implements Registry {
 
   #inside(entry: RegistryEntry): RegistryEntry {
     return { ...entry, key: entry.key.slice(this.#start.length) };
+  }
+
+  #outside(entry: RegistryEntry): RegistryEntry {
+    return { ...entry, key: this.#start + entry.key };
   }
 
   #result(result: PutResult): PutResult {

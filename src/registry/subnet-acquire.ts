@@ -12,6 +12,7 @@ import {
   putLease,
   yieldToEarlier,
 } from './own-lease.ts';
+import type { Revision } from './registry.ts';
 import {
   askedFamilies,
   completeSubnet,
@@ -19,7 +20,13 @@ import {
   type LeaseWish,
   previousPart,
 } from './subnet-choice.ts';
-import { keyOfSubnet, listSubnets, type SubnetEntry, type SubnetTools } from './subnet-entries.ts';
+import {
+  keyOfSubnet,
+  listSubnets,
+  type SubnetEntry,
+  type SubnetListing,
+  type SubnetTools,
+} from './subnet-entries.ts';
 
 /**
  * Each lost race means that another host has got a subnet, so that trying again comes to an end; this many lost
@@ -30,8 +37,21 @@ const raceBackoff = { firstMs: 4, maxMs: 500 };
 /** Somebody who lost a race may be about to give a subnet back: it is full when it looks so this often in a row. */
 const looksBeforeExhausted = 5;
 
-/** See `SubnetManager.acquireLease`. */
-export async function acquireLease(tools: SubnetTools, wish: LeaseWish): Promise<OwnLease> {
+/** What was taken, and at which revision that was so. */
+interface Seen {
+  readonly seen: Revision;
+  readonly entries: readonly SubnetEntry[];
+}
+
+/**
+ * See `SubnetManager.acquireLease`.
+ * @param onListing told what was read before the lease became ours, without what was removed for it
+ */
+export async function acquireLease(
+  tools: SubnetTools,
+  wish: LeaseWish,
+  onListing: (listing: SubnetListing) => void,
+): Promise<OwnLease> {
   if (askedFamilies(wish).length === 0) {
     throw new WeftError(
       'public-ip-missing',
@@ -43,7 +63,7 @@ export async function acquireLease(tools: SubnetTools, wish: LeaseWish): Promise
       const pauseMs = backoffMs(raceBackoff, attempt - 1, tools.random());
       await tools.clock.sleep(pauseMs, { signal: wish.signal });
     }
-    const result = await tryToAcquire(tools, wish);
+    const result = await tryToAcquire(tools, wish, onListing);
     if (result !== 'race lost' && !(result instanceof WeftError)) return result;
     full = result === 'race lost' ? 0 : full + 1;
     if (full === looksBeforeExhausted) throw result;
@@ -59,23 +79,39 @@ export async function acquireLease(tools: SubnetTools, wish: LeaseWish): Promise
 async function tryToAcquire(
   tools: SubnetTools,
   wish: LeaseWish,
+  onListing: (listing: SubnetListing) => void,
 ): Promise<OwnLease | 'race lost' | WeftError> {
   const { config, signal } = wish;
-  const entries = await listSubnets(tools, { ipv6: config.enableIpv6, signal });
+  const listing = await listSubnets(tools, { ipv6: config.enableIpv6, signal });
+  const gone = new Set<SubnetEntry>();
+  const result = await acquireFrom(tools, wish, listing, gone);
+  const entries = listing.entries.filter(entry => !gone.has(entry));
+  if (result !== 'race lost' && !(result instanceof WeftError)) onListing({ ...listing, entries });
+  return result;
+}
+
+/** @param gone which of the entries were removed for it */
+async function acquireFrom(
+  tools: SubnetTools,
+  wish: LeaseWish,
+  { entries, revision: seen }: SubnetListing,
+  gone: Set<SubnetEntry>,
+): Promise<OwnLease | 'race lost' | WeftError> {
+  const { config } = wish;
   const ours = entries.filter(entry => entry.lease !== undefined && publishedBy(wish, entry.lease.attrs));
   const usable = ours.filter(({ subnet }) => !isEmpty(fittingPart(config, subnet)));
-  const gone = new Set<SubnetEntry>();
   for (const entry of ours) {
     if (usable.includes(entry)) continue;
     const fate = await dropUnfit(tools, wish, entry);
     if (fate === 'race lost') return fate;
     if (fate === 'deleted') gone.add(entry);
   }
-  const there = entries.filter(entry => !gone.has(entry));
+  const there = { seen, entries: entries.filter(entry => !gone.has(entry)) };
   const kept = preferred(wish, usable);
   if (kept?.lease === undefined) return await takeFree(tools, wish, there);
-  await dropShadows(tools, wish, kept, usable);
+  for (const shadow of await dropShadows(tools, wish, kept, usable)) gone.add(shadow);
   if (isWhole(wish, kept)) return await keep(tools, wish, kept, kept.lease, usable.length);
+  gone.add(kept);
   return await complete(tools, wish, kept, kept.lease, there);
 }
 
@@ -107,12 +143,15 @@ async function dropShadows(
   wish: LeaseWish,
   kept: SubnetEntry,
   ours: readonly SubnetEntry[],
-): Promise<void> {
-  for (const { key, revision, subnet, lease } of ours) {
+): Promise<readonly SubnetEntry[]> {
+  const dropped: SubnetEntry[] = [];
+  for (const entry of ours) {
+    const { key, revision, subnet, lease } = entry;
     if (key === kept.key || lease?.permanent === true || !subnetsOverlap(subnet, kept.subnet)) continue;
     log.warn({ key }, `deleting our lease ${key}: it is about the same addresses as ${kept.key}`);
-    await registry.delete(key, { expect: revision, signal: wish.signal });
+    if (await registry.delete(key, { expect: revision, signal: wish.signal })) dropped.push(entry);
   }
+  return dropped;
 }
 
 /**
@@ -157,7 +196,7 @@ async function complete(
   wish: LeaseWish,
   entry: SubnetEntry,
   existing: Lease,
-  entries: readonly SubnetEntry[],
+  { seen, entries }: Seen,
 ): Promise<OwnLease | 'race lost' | WeftError> {
   const { registry, log } = tools;
   const { config, signal } = wish;
@@ -177,7 +216,7 @@ async function complete(
     ipv4: subnet.ipv4 === part.ipv4 ? undefined : subnet.ipv4,
     ipv6: subnet.ipv6 === part.ipv6 ? undefined : subnet.ipv6,
   };
-  if ((await findEarlier(tools, own, fresh, signal)) !== undefined) {
+  if ((await findEarlier(tools, own, fresh, { seen, signal })) !== undefined) {
     const back = { how, expect: own.revision, from: own.key, signal } as const;
     await putLease(tools, existing, back);
     return 'race lost';
@@ -192,7 +231,7 @@ async function complete(
 async function takeFree(
   tools: SubnetTools,
   wish: LeaseWish,
-  entries: readonly SubnetEntry[],
+  { seen, entries }: Seen,
 ): Promise<OwnLease | 'race lost' | WeftError> {
   const previous = previousPart(tools, wish, noSubnet, entries);
   const subnet = completeSubnet(tools, wish, previous, entries);
@@ -200,7 +239,7 @@ async function takeFree(
   const how = isEmpty(previous) ? 'new' : 'previous';
   const lease = { subnet, attrs: wish.attrsFor(undefined), permanent: false };
   const { own } = await putLease(tools, lease, { how, expect: 'absent', signal: wish.signal });
-  const rival = own && (await yieldToEarlier(tools, own, wish.signal));
+  const rival = own && (await yieldToEarlier(tools, own, seen, wish.signal));
   if (own !== undefined && rival === undefined) return own;
   tools.log.info(
     { subnet: describeSubnet(subnet) },

@@ -5,7 +5,7 @@ import { subnetsOverlap } from '../lease/judge.ts';
 import type { Lease, Subnet } from '../lease/lease.ts';
 import { parseLeaseAttrs } from '../lease/lease-attrs.ts';
 import { formatSubnetKey, parseSubnetKey } from '../lease/subnet-key.ts';
-import type { Registry, RegistryEntry, Revision } from './registry.ts';
+import type { Registry, RegistryEntry, RegistryPage, Revision } from './registry.ts';
 
 /** What the subnet manager's policy works with. */
 export interface SubnetTools {
@@ -18,7 +18,7 @@ export interface SubnetTools {
 }
 
 /** Warns about an entry once for each of its revisions, however often it is seen. */
-export type WarnOnce = (entry: RegistryEntry, message: string) => void;
+export type WarnOnce = (entry: Pick<RegistryEntry, 'key' | 'revision'>, message: string) => void;
 
 /** The key of the network config. */
 export const configKey = 'config';
@@ -63,13 +63,38 @@ export function createWarnOnce(log: Log): WarnOnce {
   };
 }
 
-/** All subnets that are taken. Foreign keys are left out; they and malformed values are warned about. */
+/** All subnets that are taken, as of one revision, from which a watch can go on. */
+export interface SubnetListing {
+  readonly entries: readonly SubnetEntry[];
+  /** What was listed; see {@link leasesPrefix}. */
+  readonly prefix: string;
+  readonly revision: Revision;
+  /** The entry that was written last, as `WatchOptions.witness`. */
+  readonly witness: RegistryEntry | undefined;
+}
+
+/**
+ * Lists the subnets that are taken, or those written after the revision `since`. Foreign keys are left out; they and
+ * malformed values are warned about. Each page's text is given up as soon as it is read.
+ */
 export async function listSubnets(
-  tools: SubnetTools,
-  options: { readonly ipv6: boolean; readonly signal: AbortSignal | undefined },
-): Promise<SubnetEntry[]> {
-  const { entries } = await tools.registry.list(leasesPrefix(options), { signal: options.signal });
-  return entries.map(entry => readSubnetEntry(entry, tools.warnOnce)).filter(entry => entry !== undefined);
+  { registry, warnOnce }: SubnetTools,
+  options: { readonly ipv6: boolean; readonly signal: AbortSignal | undefined; readonly since?: Revision },
+): Promise<SubnetListing> {
+  const prefix = leasesPrefix(options);
+  let entries: SubnetEntry[] = [];
+  let witness: RegistryEntry | undefined;
+  const onPage = (page: RegistryPage): void => {
+    if (page.first) [entries, witness] = [[], undefined];
+    for (const entry of page.entries) {
+      if (witness === undefined || entry.revision > witness.revision) witness = entry;
+      const found = readSubnetEntry(entry, warnOnce);
+      if (found !== undefined) entries.push(found);
+    }
+  };
+  const { signal, since } = options;
+  const { revision } = await registry.list(prefix, { signal, since, onPage });
+  return { entries, prefix, revision, witness };
 }
 
 /** What an entry says; undefined for a key that names no subnet. */

@@ -9,7 +9,7 @@ import type { OwnLease } from './own-lease.ts';
 import type { Registry, RequestOptions } from './registry.ts';
 import { acquireLease } from './subnet-acquire.ts';
 import type { LeaseWish } from './subnet-choice.ts';
-import { configKey, createWarnOnce, type SubnetTools } from './subnet-entries.ts';
+import { configKey, createWarnOnce, type SubnetListing, type SubnetTools } from './subnet-entries.ts';
 import { reclaimLease } from './subnet-renew.ts';
 import { type WatchedLease, type WatchLeasesOptions, watchLeases } from './subnet-watch.ts';
 
@@ -54,7 +54,8 @@ export interface SubnetManager {
   watchConfig(options: { readonly signal: AbortSignal }): AsyncIterable<ConfigEvent>;
 
   /**
-   * The peers: a snapshot, then each change. A peer whose value turns malformed stays as it was; one whose lease
+   * The peers: a snapshot, then each change. The first watch after `acquireLease` goes on from what that has read, so
+   * that nothing is read twice, and tells of our own lease only as it changes. A peer whose value turns malformed stays as it was; one whose lease
    * must not be followed is told as `refused`. A lease written again with equal attributes is told again.
    */
   watchLeases(options: WatchLeasesOptions): AsyncIterable<WatchedLease>;
@@ -71,16 +72,26 @@ export function createSubnetManager(options: {
 }): SubnetManager {
   const log = options.log ?? silentLog;
   const tools: SubnetTools = { ...options, log, warnOnce: createWarnOnce(log) };
+  /** What the lease was chosen by, until a watch goes on from there. */
+  let listing: SubnetListing | undefined;
+  const takeListing = (): SubnetListing | undefined => {
+    const taken = listing;
+    listing = undefined;
+    return taken;
+  };
   return {
     getConfig: request => getConfig(tools.registry, request),
-    acquireLease: wish => acquireLease(tools, wish),
+    acquireLease: wish =>
+      acquireLease(tools, wish, read => {
+        listing = read;
+      }),
     renewLease: (own, { attrs = own.lease.attrs, signal } = {}) =>
       own.lease.permanent && attrs === own.lease.attrs
         ? Promise.resolve(own)
         : reclaimLease(tools, own, attrs, signal),
     keepLease: (own, keep) => new LeaseKeeper(tools, own, keep),
     watchConfig: ({ signal }) => watchConfig(tools.registry, configKey, signal),
-    watchLeases: watch => watchLeases(tools, watch),
+    watchLeases: watch => watchLeases(tools, watch, takeListing()),
   };
 }
 

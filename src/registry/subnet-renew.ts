@@ -22,11 +22,11 @@ export async function reclaimLease(
   let { permanent } = own.lease;
   let expect: 'absent' | Revision = own.revision;
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
-    if (expect === 'absent') await refuseTaken(tools, own, signal);
+    const seen = expect === 'absent' ? await refuseTaken(tools, own, signal) : undefined;
     const lease = { ...own.lease, attrs, permanent };
     const result = await putLease(tools, lease, { how: own.how, expect, signal });
     if (result.own !== undefined) {
-      if (expect === 'absent') await refuseEarlier(tools, result.own, signal);
+      if (seen !== undefined) await refuseEarlier(tools, result.own, seen, signal);
       return result.own;
     }
     permanent = permanenceAfter(tools, own, attrs, result.current);
@@ -60,21 +60,25 @@ function permanenceAfter(
   return lease.permanent;
 }
 
+/** @returns the revision at which nobody had it */
 async function refuseTaken(
   tools: SubnetTools,
   own: OwnLease,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<Revision> {
   const { subnet } = own.lease;
-  const holder = findOverlap(await listSubnets(tools, { ipv6: subnet.ipv6 !== undefined, signal }), subnet);
+  const { entries, revision } = await listSubnets(tools, { ipv6: subnet.ipv6 !== undefined, signal });
+  const holder = findOverlap(entries, subnet);
   if (holder !== undefined) throw leaseLost(tools, own.lease, holder);
+  return revision;
 }
 
 async function refuseEarlier(
   tools: SubnetTools,
   own: OwnLease,
+  seen: Revision,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const holder = await yieldToEarlier(tools, own, signal);
+  const holder = await yieldToEarlier(tools, own, seen, signal);
   if (holder !== undefined) throw leaseLost(tools, own.lease, holder);
 }

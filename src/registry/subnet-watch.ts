@@ -1,8 +1,15 @@
 import { describeSubnet, judgeLease, subnetsOverlap } from '../lease/judge.ts';
 import type { Lease, LeaseEvent, Subnet } from '../lease/lease.ts';
 import type { NetworkConfig } from '../lease/network-config.ts';
-import type { RegistryEntry, RegistryEvent } from './registry.ts';
-import { keyOfSubnet, leasesPrefix, readSubnetEntry, type SubnetTools } from './subnet-entries.ts';
+import type { RegistryEntry, RegistryEvent, Revision } from './registry.ts';
+import {
+  keyOfSubnet,
+  leasesPrefix,
+  readSubnetEntry,
+  type SubnetEntry,
+  type SubnetListing,
+  type SubnetTools,
+} from './subnet-entries.ts';
 
 export interface WatchLeasesOptions {
   readonly config: NetworkConfig;
@@ -24,19 +31,40 @@ export type WatchedLease =
   /** The registry was lost, or is there again. What was told stays true as far as is known. */
   | { readonly type: 'state'; readonly connected: boolean; readonly cause?: Error | undefined };
 
-/** See `SubnetManager.watchLeases`. */
-export async function* watchLeases(
+/**
+ * See `SubnetManager.watchLeases`.
+ * @param read what has just been read: the watch begins with that, and goes on with what came after
+ */
+export function watchLeases(
   tools: SubnetTools,
   options: WatchLeasesOptions,
+  read: SubnetListing | undefined,
 ): AsyncGenerator<WatchedLease, void, void> {
   const peers = new Peers(tools, options);
-  const prefix = leasesPrefix({ ipv6: options.config.enableIpv6 });
-  for await (const event of tools.registry.watch(prefix, { signal: options.signal })) {
-    yield* peers.take(event);
-  }
+  const { signal, config } = options;
+  const prefix = leasesPrefix({ ipv6: config.enableIpv6 });
+  const listing = read?.prefix === prefix ? read : undefined;
+  const from = { after: listing?.revision, witness: listing?.witness };
+  const events = tools.registry.watch(prefix, { ...from, signal });
+  // The listing itself is not for the generator, which would hold it as long as the watch goes on.
+  return follow(peers, listing === undefined ? [] : [...peers.begin(listing.entries)], events);
+}
+
+async function* follow(
+  peers: Peers,
+  opening: WatchedLease[],
+  events: AsyncIterable<RegistryEvent>,
+): AsyncGenerator<WatchedLease, void, void> {
+  while (opening.length > 0) yield* opening.splice(0, 1);
+  for await (const event of events) yield* peers.take(event);
 }
 
 type Judged = Extract<WatchedLease, { type: 'put' | 'own' | 'refused' }> | undefined;
+/** An entry, and what it says; undefined when its key names no subnet. */
+interface Read {
+  readonly entry: { readonly key: string; readonly revision: Revision };
+  readonly found: SubnetEntry | undefined;
+}
 type RegistryDelete = Extract<RegistryEvent, { type: 'delete' }>;
 
 /** The peers' leases as last told. */
@@ -73,30 +101,42 @@ class Peers {
     }
   }
 
+  /** Takes what somebody has read already. */
+  *begin(entries: readonly SubnetEntry[]): Generator<WatchedLease, void, void> {
+    yield* this.#replace(entries.map(entry => ({ entry, found: entry })));
+  }
+
   *#takeSnapshot(entries: readonly RegistryEntry[]): Generator<WatchedLease, void, void> {
+    const own = yield* this.#replace(entries.map(entry => this.#read(entry)));
+    yield { type: 'own', lease: own };
+  }
+
+  /** @returns our own lease, as it is among them */
+  *#replace(all: readonly Read[]): Generator<WatchedLease, Lease | undefined, void> {
     const before = this.#leases;
     this.#leases = new Map();
     this.#refused.clear();
     const rest: WatchedLease[] = [];
     let own: Lease | undefined;
-    for (const entry of entries) {
-      const found = this.#judge(entry, before);
-      if (found?.type === 'put') this.#leases.set(entry.key, found.lease);
+    for (const read of all) {
+      const { key } = read.entry;
+      const found = this.#judge(read, before);
+      if (found?.type === 'put') this.#leases.set(key, found.lease);
       else if (found?.type === 'own') own = found.lease;
       else if (found !== undefined) {
-        this.#refused.set(entry.key, found.lease.subnet);
+        this.#refused.set(key, found.lease.subnet);
         rest.push(found);
       }
     }
     yield { type: 'snapshot', leases: [...this.#leases.values()] };
     yield* rest;
-    yield { type: 'own', lease: own };
+    return own;
   }
 
   *#takePut(entry: RegistryEntry): Generator<WatchedLease, void, void> {
     const moved = this.#moved?.entry;
     const isMoved = moved?.key === entry.key && moved.revision === entry.revision;
-    const found = isMoved ? this.#moved?.found : this.#judge(entry);
+    const found = isMoved ? this.#moved?.found : this.#judge(this.#read(entry));
     // The very lease that is known: the value is malformed, nothing was learnt.
     if (found === undefined || (found.type === 'put' && found.lease === this.#leases.get(entry.key))) return;
     if (found.type === 'put') {
@@ -114,7 +154,7 @@ class Peers {
     this.#moved = undefined;
     const before = this.#leases.get(key);
     if (before === undefined || movedTo === undefined) return yield* this.#remove(key);
-    const found = this.#judge(movedTo);
+    const found = this.#judge(this.#read(movedTo));
     // A transaction may hold the leases of many hosts; whose subnet goes on is the one that moves.
     if (found?.type !== 'put' || !subnetsOverlap(before.subnet, found.lease.subnet)) {
       return yield* this.#remove(key);
@@ -130,9 +170,12 @@ class Peers {
     if (subnet !== undefined) yield { type: 'removed', subnet, replacedBy };
   }
 
+  #read(entry: RegistryEntry): Read {
+    return { entry, found: readSubnetEntry(entry, this.#tools.warnOnce) };
+  }
+
   /** A malformed value changes nothing: what the key said last, if it is among `known`, stays. */
-  #judge(entry: RegistryEntry, known: ReadonlyMap<string, Lease> = this.#leases): Judged {
-    const found = readSubnetEntry(entry, this.#tools.warnOnce);
+  #judge({ entry, found }: Read, known: ReadonlyMap<string, Lease> = this.#leases): Judged {
     if (entry.key === this.#ownKey) return { type: 'own', lease: found?.lease };
     const lease = found?.lease ?? known.get(entry.key);
     if (lease === undefined) return undefined;

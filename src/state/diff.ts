@@ -12,15 +12,23 @@ import {
   deviceOf,
   type KernelObject,
   type KernelState,
+  keyOf,
   type LinkName,
+  type ObjectKey,
   type ObjectType,
 } from './kernel-object.ts';
 
-/** One change to the kernel. */
-export type Step =
+/** One change to the kernel, and the key of what it changes. */
+export type Step = Change & { readonly key: ObjectKey };
+
+export type Change =
   | { readonly verb: 'add'; readonly object: KernelObject }
   | { readonly verb: 'replace'; readonly object: KernelObject; readonly differences: readonly Difference[] }
   | { readonly verb: 'delete'; readonly object: KernelObject; readonly differences?: readonly Difference[] };
+
+export function stepOf(change: Change): Step {
+  return { ...change, key: keyOf(change.object) };
+}
 
 const addOrder: Readonly<Record<ObjectType, number>> = {
   link: 0,
@@ -37,28 +45,28 @@ const addOrder: Readonly<Record<ObjectType, number>> = {
  */
 export function diff(desired: KernelState, actual: KernelState): Step[] {
   const remade = remadeLinks(desired, actual);
-  const lost = (object: KernelObject): boolean => remade.has(deviceOf(object) ?? '');
+  const lost = (object: KernelObject): boolean => remade.size > 0 && remade.has(deviceOf(object) ?? '');
   const steps: Step[] = [...remade.values()];
   for (const [key, object] of desired) {
     const present = actual.get(key);
-    if (present === undefined || lost(object)) steps.push({ verb: 'add', object });
-    else steps.push(...change(object, present));
+    if (present === undefined || lost(object)) steps.push({ verb: 'add', key, object });
+    else steps.push(...change(key, object, present));
   }
   for (const [key, object] of actual) {
-    if (!desired.has(key) && !lost(object)) steps.push({ verb: 'delete', object });
+    if (!desired.has(key) && !lost(object)) steps.push({ verb: 'delete', key, object });
   }
   return ordered(steps, remade);
 }
 
 /** The steps for one object whose key is in both states. */
-function change(desired: KernelObject, actual: KernelObject): Step[] {
+function change(key: ObjectKey, desired: KernelObject, actual: KernelObject): Step[] {
   const differences = compare(desired, actual);
   if (differences.length === 0) return [];
   if (!differences.some(difference => difference.fixed))
-    return [{ verb: 'replace', object: desired, differences }];
+    return [{ verb: 'replace', key, object: desired, differences }];
   return [
-    { verb: 'delete', object: actual, differences },
-    { verb: 'add', object: desired },
+    { verb: 'delete', key, object: actual, differences },
+    { verb: 'add', key, object: desired },
   ];
 }
 
@@ -70,7 +78,7 @@ function remadeLinks(desired: KernelState, actual: KernelState): Map<LinkName, S
     if (present === undefined) continue;
     const differences = compare(object, present);
     if (differences.some(difference => difference.fixed)) {
-      remade.set(deviceOf(object) ?? '', { verb: 'delete', object: present, differences });
+      remade.set(deviceOf(object) ?? '', { verb: 'delete', key, object: present, differences });
     }
   }
   return remade;
@@ -85,8 +93,13 @@ function ordered(steps: readonly Step[], remade: ReadonlyMap<LinkName, Step>): S
     // An address that must be made anew (same key) goes before its successor comes.
     return step.differences === undefined ? 20 - place : place - 0.5;
   };
-  return steps
-    .map((step, position) => ({ step, position, rank: rank(step) }))
-    .sort((one, other) => one.rank - other.rank || one.position - other.position)
-    .map(({ step }) => step);
+  // There are a dozen ranks, and thousands of steps.
+  const ranks = new Map<number, Step[]>();
+  for (const step of steps) {
+    const at = rank(step);
+    const same = ranks.get(at);
+    if (same === undefined) ranks.set(at, [step]);
+    else same.push(step);
+  }
+  return [...ranks].sort(([one], [other]) => one - other).flatMap(([, same]) => same);
 }

@@ -30,7 +30,7 @@ export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
 export type KernelState = ReadonlyMap<ObjectKey, KernelObject>;
 
 export function keyOf(object: KernelObject): ObjectKey {
-  return `${object.type} ${identity(object)}` as ObjectKey;
+  return identity(object).join(' ') as ObjectKey;
 }
 
 export function stateOf(objects: Iterable<KernelObject>): Map<ObjectKey, KernelObject> {
@@ -44,20 +44,22 @@ export function deviceOf(object: KernelObject): LinkName | undefined {
   return object.type === 'link' ? object.value.name : object.value.dev;
 }
 
-function identity(object: KernelObject): string {
-  switch (object.type) {
+/** Joined, which makes one text of the words: a template would keep them in a tree, a third larger, as long as the key lives. */
+function identity(object: KernelObject): unknown[] {
+  const { type, value } = object;
+  switch (type) {
     case 'link':
-      return object.value.name;
+      return [type, value.name];
     case 'address':
-      return `${object.value.dev} ${object.value.local}/${object.value.prefixLength}`;
+      return [type, value.dev, `${value.local}/${value.prefixLength}`];
     case 'nexthop':
-      return String(object.value.id);
+      return [type, value.id];
     case 'fdb':
-      return fdbIdentity(object.value);
+      return fdbIdentity(value);
     case 'neighbour':
-      return `${object.value.dev} ${object.value.dst}`;
+      return [type, value.dev, value.dst];
     case 'route':
-      return routeIdentity(object.value);
+      return routeIdentity(value);
   }
 }
 
@@ -66,15 +68,15 @@ function routeIdentity({
   dst,
   metric = defaultMetric[prefixFamily(dst)],
   tos = 0,
-}: Route<LinkName>): string {
-  return `${table} ${dst} ${metric} ${tos}`;
+}: Route<LinkName>): unknown[] {
+  return ['route', table, dst, metric, tos];
 }
 
 /** What the kernel makes of a route without one (net/ipv6/route.c: IP6_RT_PRIO_USER). */
 const defaultMetric = { 4: 0, 6: 1024 } as const;
 
 /** A unicast MAC lies behind one VTEP; group MACs and the all-zero default may have many (vxlan_fdb_append). */
-function fdbIdentity({ dev, lladdr, dst, vlan, table = 'self' }: FdbEntry<LinkName>): string {
+function fdbIdentity({ dev, lladdr, dst, vlan = 0, table = 'self' }: FdbEntry<LinkName>): unknown[] {
   const many = lladdr === zeroMac || isMulticastMac(lladdr);
-  return `${dev} ${table} ${lladdr} ${vlan ?? 0}${many ? ` ${dst}` : ''}`;
+  return many ? ['fdb', dev, table, lladdr, vlan, dst] : ['fdb', dev, table, lladdr, vlan];
 }

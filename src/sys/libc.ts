@@ -11,6 +11,7 @@ const libc = koffi.load(null);
 const calls = {
   socket: libc.func('int socket(int domain, int type, int protocol)'),
   bind: libc.func('int bind(int fd, void *address, uint32 length)'),
+  getsockname: libc.func('int getsockname(int fd, _Out_ void *address, _Inout_ uint32 *length)'),
   setsockopt: libc.func('int setsockopt(int fd, int level, int name, void *value, uint32 length)'),
   sendto: libc.func(
     'int64 sendto(int fd, intptr_t bytes, size_t length, int flags, void *to, uint32 toLength)',
@@ -64,6 +65,13 @@ export function socket(domain: number, type: number, protocol: number): number {
 /** @throws WeftError `syscall-failed` */
 export function bind(fd: number, address: Uint8Array): void {
   check(calls.bind(descriptor(fd), address, address.length), () => `bind(${fd})`);
+}
+
+/** The address a socket is bound to: `bytes` of a struct sockaddr. @throws WeftError `syscall-failed` */
+export function boundAddress(fd: number, bytes: number): Uint8Array {
+  const address = new Uint8Array(bytes);
+  check(calls.getsockname(descriptor(fd), address, [bytes]), () => `getsockname(${fd})`);
+  return address;
 }
 
 /** Sets a socket option that is an int; false when the kernel refuses, as old kernels and missing privileges do. */

@@ -5,9 +5,12 @@
  * returns.
  */
 import { constants } from 'node:os';
+import { readU32le } from '../base/bytes.ts';
 import { WeftError } from '../base/errors.ts';
+import type { BpfInstruction } from '../wire/bpf.ts';
 import {
   bind,
+  boundAddress,
   closeDescriptor,
   type Errno,
   errnoOf,
@@ -19,6 +22,7 @@ import {
   socket,
 } from './libc.ts';
 import { inNetns } from './netns.ts';
+import { attachFilter } from './packet-options.ts';
 import { ReadableWatch } from './readable.ts';
 
 export interface EndpointOptions {
@@ -30,6 +34,8 @@ export interface EndpointOptions {
   readonly protocol?: number | undefined;
   /** Multicast groups of the protocol to join (RTNLGRP_*). */
   readonly groups?: readonly number[] | undefined;
+  /** Runs on each datagram, headers and all: what it returns 0 for is dropped. Default: all are taken. */
+  readonly filter?: readonly BpfInstruction[] | undefined;
 }
 
 /** What a read may bring. The bytes are only valid during the call. */
@@ -61,16 +67,21 @@ const datagramBytes = 256 * 1024;
 const readsPerTurn = 256;
 
 export class NetlinkEndpoint {
+  /** The number that the kernel chose for the socket, as a rule the process id for the first. */
+  readonly port: number;
   readonly #fd: number;
   readonly #events: EndpointEvents;
   readonly #watch: ReadableWatch;
   readonly #buffer = arena(datagramBytes);
   readonly #pointer = pointerOf(this.#buffer);
   #outgoing = arena(64 * 1024);
+  /** True from an overrun until the queue has been empty. */
+  #behind = false;
   #closed = false;
 
-  private constructor(fd: number, events: EndpointEvents) {
+  private constructor({ fd, port }: OpenSocket, events: EndpointEvents) {
     this.#fd = fd;
+    this.port = port;
     this.#events = events;
     this.#watch = new ReadableWatch(fd, () => this.drain());
   }
@@ -78,8 +89,8 @@ export class NetlinkEndpoint {
   /** @throws WeftError `netns-missing`, `syscall-failed` */
   static open(options: EndpointOptions, events: EndpointEvents): NetlinkEndpoint {
     const { netns } = options;
-    const fd = netns === undefined ? openSocket(options) : inNetns(netns, () => openSocket(options));
-    return new NetlinkEndpoint(fd, events);
+    const opened = netns === undefined ? openSocket(options) : inNetns(netns, () => openSocket(options));
+    return new NetlinkEndpoint(opened, events);
   }
 
   /** @throws WeftError `netlink-closed`, `netlink-send` */
@@ -102,12 +113,27 @@ export class NetlinkEndpoint {
     for (let reads = 0; reads < readsPerTurn && !this.#closed; reads++) {
       const length = receive(this.#fd, this.#pointer, datagramBytes, MSG_DONTWAIT_TRUNC);
       const errno = length < 0 ? lastErrno() : undefined;
-      if (errno?.name === 'EAGAIN') return;
-      if (errno?.name === 'ENOBUFS') this.#events.onOverrun();
+      if (errno?.name === 'EAGAIN') return void this.#caughtUp();
+      if (errno?.name === 'ENOBUFS') this.#overrun();
       else if (errno !== undefined && errno.name !== 'EINTR') this.#fail(errno);
       else if (length > datagramBytes) this.#events.onFailure(errnoOf(constants.errno.EMSGSIZE));
       else if (length > 0) this.#events.onDatagram(this.#buffer.subarray(0, length));
     }
+  }
+
+  #overrun(): void {
+    this.#behind = true;
+    this.#events.onOverrun();
+  }
+
+  /**
+   * From an overrun on the kernel drops all that comes until the queue is empty, and tells of the first drop alone
+   * (net/netlink/af_netlink.c, NETLINK_S_CONGESTED): whoever has looked meanwhile may have looked too early.
+   */
+  #caughtUp(): void {
+    if (!this.#behind) return;
+    this.#behind = false;
+    this.#events.onOverrun();
   }
 
   /** An idle endpoint must not keep a program alive that has nothing else to do. */
@@ -117,6 +143,15 @@ export class NetlinkEndpoint {
 
   ref(): void {
     this.#watch.ref();
+  }
+
+  /** Until {@link resume} what comes waits in the kernel's queue. */
+  pause(): void {
+    this.#watch.pause();
+  }
+
+  resume(): void {
+    this.#watch.resume();
   }
 
   close(): void {
@@ -147,7 +182,12 @@ function arena(bytes: number): Uint8Array {
   return new Uint8Array(new ArrayBuffer(Math.max(bytes, 4096)));
 }
 
-function openSocket(options: EndpointOptions): number {
+interface OpenSocket {
+  readonly fd: number;
+  readonly port: number;
+}
+
+function openSocket(options: EndpointOptions): OpenSocket {
   const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC_NONBLOCK, options.protocol ?? NETLINK_ROUTE);
   try {
     // FORCE may exceed net.core.rmem_max but needs CAP_NET_ADMIN; without it take what is allowed.
@@ -159,13 +199,15 @@ function openSocket(options: EndpointOptions): number {
     setSocketOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
     // struct sockaddr_nl: family, padding, port 0 (the kernel chooses), no groups in the bitmap
     bind(fd, Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    if (options.filter !== undefined) attachFilter(fd, options.filter);
     for (const group of options.groups ?? []) {
       if (!setSocketOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)) {
         const { name, words } = lastErrno();
         throw new WeftError('netlink-group', `joining netlink group ${group} failed: ${name} (${words})`);
       }
     }
-    return fd;
+    // struct sockaddr_nl, as above
+    return { fd, port: readU32le(boundAddress(fd, 12), 4) };
   } catch (error) {
     closeDescriptor(fd);
     throw error;

@@ -5,6 +5,7 @@ export class ReadableWatch {
   readonly #onReadable: () => void;
   readonly #handle: ReturnType<typeof koffi.node.poll>;
   #closed = false;
+  #paused = false;
 
   /**
    * @param fd nonblocking; closed by the caller, after this
@@ -26,9 +27,24 @@ export class ReadableWatch {
     if (!this.#closed) this.#handle.ref();
   }
 
+  /** Until {@link resume} nothing is read, and what comes waits. */
+  pause(): void {
+    this.#paused = true;
+    if (!this.#closed) this.#handle.stop();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#closed) this.#start();
+  }
+
   close(): void {
     this.#closed = true;
     this.#handle.close();
+  }
+
+  #start(): void {
+    this.#handle.start(events, (status: unknown) => this.#wake(status));
   }
 
   #wake(status: unknown): void {
@@ -37,9 +53,7 @@ export class ReadableWatch {
     } finally {
       // An error on a socket (an overrun, a link that went down) is POLLERR, by which libuv stops the watch for good and
       // says EBADF (uv__poll_io); reading has fetched the error, so go on.
-      if (Number(status) < 0 && !this.#closed) {
-        this.#handle.start(events, (next: unknown) => this.#wake(next));
-      }
+      if (Number(status) < 0 && !this.#closed && !this.#paused) this.#start();
       // koffi calls back without a callback scope: promises that reading has settled would sleep until something else
       // wakes the loop.
       setImmediate(() => {});

@@ -19,7 +19,7 @@ export async function unhidingSteps(
   all: readonly Link[],
   steps: readonly Step[],
 ): Promise<Step[]> {
-  const replaced = new Map(steps.filter(isRouteReplaced).map(step => [keyOf(step.object), step.object]));
+  const replaced = new Map(steps.filter(isRouteReplaced).map(({ key, object }) => [key, object]));
   if (replaced.size === 0) return [...steps];
   const nameOf = namesOf(all);
   const hidden = new Set(
@@ -33,8 +33,8 @@ export async function unhidingSteps(
       .map(({ key }) => key),
   );
   return steps.flatMap((step): Step[] => {
-    if (!isRouteReplaced(step) || !hidden.has(keyOf(step.object))) return [step];
-    return [{ verb: 'delete', object: step.object, differences: [behind] }, step];
+    if (!isRouteReplaced(step) || !hidden.has(step.key)) return [step];
+    return [{ verb: 'delete', key: step.key, object: step.object, differences: [behind] }, step];
   });
 }
 

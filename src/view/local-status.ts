@@ -40,9 +40,9 @@ export async function localStatus(
 
 /** Each route of ours to a subnet is a peer. */
 function peersIn(state: KernelState, own: readonly LinkName[]): PeerStatus[] {
-  return [...state.values()]
-    .flatMap(object => (object.type === 'route' ? (peerBehind(object.value, state, own) ?? []) : []))
-    .reverse();
+  return [...state.values()].flatMap(object =>
+    object.type === 'route' ? (peerBehind(object.value, state, own) ?? []) : [],
+  );
 }
 
 function peerBehind(

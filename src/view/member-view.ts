@@ -119,5 +119,9 @@ export function planPeers(
   const unfit = judged.flatMap(({ lease, verdict }) =>
     verdict === 'ok' ? [] : [{ lease, reason: verdict, partly: false }],
   );
-  return { membership, peers: { leases, used: joined, refused: [...unfit, ...refused] }, objects: set };
+  return {
+    membership,
+    peers: { leases, used: joined, refused: [...unfit, ...refused] },
+    objects: [...set.values()],
+  };
 }

@@ -37,9 +37,10 @@ export function withNamesBack(state: KernelState, renamed: readonly RenamedDevic
 
 export function namingSteps(renamed: readonly RenamedDevice[], actual: KernelState): Step[] {
   return renamed.flatMap(({ name, found }): Step[] => {
-    const object = actual.get(keyOf({ type: 'link', value: { name } }));
+    const key = keyOf({ type: 'link', value: { name } });
+    const object = actual.get(key);
     const differences = [{ field: 'name', desired: name, actual: found, fixed: false }];
-    return object === undefined ? [] : [{ verb: 'replace', object, differences }];
+    return object === undefined ? [] : [{ verb: 'replace', key, object, differences }];
   });
 }
 

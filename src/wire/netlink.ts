@@ -59,11 +59,16 @@ export const NLM_F = {
 const NLMSGERR_ATTR_MSG = 1;
 
 /** Appends one framed message to `writer`. */
-export function encodeMessage(writer: ByteWriter, request: NetlinkRequest, sequence: number): void {
+export function encodeMessage(
+  writer: ByteWriter,
+  request: NetlinkRequest,
+  sequence: number,
+  flags = request.flags,
+): void {
   writer
     .u32le(headerBytes + request.body.length)
     .u16le(request.type)
-    .u16le(request.flags)
+    .u16le(flags)
     .u32le(sequence)
     .u32le(0)
     .bytes(request.body)

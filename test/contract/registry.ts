@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PutResult, Registry, RegistryEntry, Revision } from '../../src/registry/registry.ts';
+import type {
+  PutResult,
+  Registry,
+  RegistryEntry,
+  RegistryPage,
+  Revision,
+} from '../../src/registry/registry.ts';
 import { outline, readWatch, revisionOf } from './watch-reader.ts';
 
 /** A registry of its own for one test: empty, and gone after `close`. */
@@ -25,6 +31,7 @@ export function registryContract(name: string, open: () => Promise<OpenedRegistr
 
   describe(`${name} registry`, () => {
     readingAndWriting(contract);
+    listing(contract);
     expectations(contract);
     moving(contract);
     expiry(contract);
@@ -118,6 +125,59 @@ function readingAndWriting(contract: Contract): void {
     revisions.push((await registry.list('')).revision);
     revisions.push(written(await registry.put('a', 'same', { expect: 'absent' })));
     assert.ok(isGrowing(revisions), `got ${revisions}`);
+  });
+}
+
+function listing(contract: Contract): void {
+  contract('a list since a revision has what was written later, under its prefix alone', async registry => {
+    await registry.put('subnets/old', '1');
+    await registry.put('subnets/renewed', '1');
+    const { revision } = await registry.list('subnets/');
+    const since = async () =>
+      (await registry.list('subnets/', { since: revision })).entries.map(({ key, value }) => [key, value]);
+    assert.deepEqual(await since(), []);
+    await registry.put('subnets/renewed', '2', { ttlSeconds: 3600 });
+    await registry.put('subnets/gone', '1');
+    await registry.put('subnets/new', '1');
+    await registry.put('config', 'outside');
+    await registry.delete('subnets/gone');
+    await registry.delete('subnets/old');
+    assert.deepEqual(await since(), [
+      ['subnets/new', '1'],
+      ['subnets/renewed', '2'],
+    ]);
+  });
+
+  contract('a list in pages tells the same entries, and the snapshot has none of them', async registry => {
+    for (const key of ['subnets/b', 'subnets/a', 'config', 'subnets/c']) await registry.put(key, `is ${key}`);
+    const pages: RegistryPage[] = [];
+    const snapshot = await registry.list('subnets/', { onPage: page => pages.push(page) });
+    const whole = await registry.list('subnets/');
+    assert.deepEqual(
+      pages.flatMap(({ entries }) => entries),
+      whole.entries,
+    );
+    assert.deepEqual(
+      pages.map(({ first }) => first),
+      pages.map((_, index) => index === 0),
+    );
+    assert.deepEqual(snapshot, { entries: [], revision: whole.revision });
+    const empty: RegistryPage[] = [];
+    await registry.list('nothing/', { onPage: page => empty.push(page) });
+    assert.deepEqual(empty, [{ entries: [], first: true }], 'an empty list is one empty page');
+  });
+
+  contract('a watch goes on from a list with its last entry as witness', async registry => {
+    await registry.put('subnets/a', '1');
+    await registry.put('subnets/b', '1');
+    await registry.delete('subnets/a');
+    await registry.put('config', 'outside');
+    const { entries, revision } = await registry.list('subnets/');
+    await registry.put('subnets/c', '1');
+    const watch = readWatch(registry, 'subnets/', { after: revision, witness: entries.at(-1) });
+    await watch.upTo(written(await registry.put('subnets/d', '1')));
+    assert.deepEqual(outline(watch.told), ['put subnets/c=1', 'put subnets/d=1']);
+    await watch.stop();
   });
 }
 

@@ -4,7 +4,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scope } from '../../src/base/scope.ts';
 import { type EtcdRegistryOptions, openEtcdRegistry } from '../../src/registry/etcd.ts';
-import type { Registry, RegistryEvent, Revision } from '../../src/registry/registry.ts';
+import type { Registry, RegistryEntry, RegistryEvent, Revision } from '../../src/registry/registry.ts';
 import { outline } from '../contract/watch-reader.ts';
 import { type EtcdServer, type EtcdServerOptions, startEtcd } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
@@ -46,11 +46,16 @@ interface Told {
 }
 
 /** Starts watching and waits for the first thing told. */
-async function follow(scope: Scope, registry: Registry, after?: Revision): Promise<Told> {
+async function follow(
+  scope: Scope,
+  registry: Registry,
+  after?: Revision,
+  witness?: RegistryEntry,
+): Promise<Told> {
   const controller = new AbortController();
   const events: RegistryEvent[] = [];
   const reading = (async () => {
-    for await (const event of registry.watch('subnets/', { signal: controller.signal, after }))
+    for await (const event of registry.watch('subnets/', { signal: controller.signal, after, witness }))
       events.push(event);
   })();
   scope.defer('watch', async () => {
@@ -136,6 +141,17 @@ describe('a watch of etcd', () => {
     await registry.put('subnets/new', '2');
     await eventually('the later change', () => told.changes.at(-1) === 'put subnets/new=2');
     assert.match(told.changes[1] ?? '', /^snapshot( subnets\/new=1)?$/);
+  });
+
+  test('begins with a snapshot when the list that it shall go on from is of another etcd, however many its revisions', async t => {
+    const { scope, etcd, registry } = await openWith(t);
+    await registry.put('subnets/old', '1');
+    const { entries, revision } = await registry.list('subnets/');
+    await etcd.startEmpty();
+    await eventually('an answer', () => registry.put('subnets/new', '0').then(() => true));
+    for (let value = 1; value <= 9; value++) await registry.put('subnets/new', `${value}`);
+    const told = await follow(scope, registry, revision, entries.at(-1));
+    await assertChanges(told, ['snapshot subnets/new=9']);
   });
 
   test('begins with a snapshot when it shall go on after a revision that is still to come', async t => {

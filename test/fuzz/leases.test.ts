@@ -130,8 +130,8 @@ test('whatever a lease says, it is judged, planned and told without another erro
     attempt(() => vtepDataOf(lease.attrs, 4));
     if (judgeLease(config, own, lease) !== 'ok') return;
     const { set, refused } = table.put(lease);
-    assert.ok(set.length <= 6 && refused.length <= 1);
-    for (const object of set) assert.match(objectCommand('add', object), /^(ip|bridge) /);
+    assert.ok(set.size <= 6 && refused.length <= 1);
+    for (const object of set.values()) assert.match(objectCommand('add', object), /^(ip|bridge) /);
   });
 });
 

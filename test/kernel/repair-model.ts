@@ -86,16 +86,17 @@ export class Life {
         this.details.push(fields);
       },
     };
+    const socket = this.#scope.own('socket', NetlinkSocket.open({ netns: netns.path }));
     this.reconciler = new Reconciler({
       ...{ log, clock: systemClock, signal: this.#scope.signal, random: Math.random },
-      socket: this.#scope.own('socket', NetlinkSocket.open({ netns: netns.path })),
+      socket,
       devices: backend.devices,
       needs: ['eth0'],
       borrowed: [],
       owns: object => backend.owns(host, object),
     });
     const onEvent: Parameters<typeof monitor>[0]['onEvent'] = event => this.reconciler.notice(event);
-    this.#scope.own('monitor', monitor({ netns: netns.path, onEvent }));
+    this.#scope.own('monitor', monitor({ netns: netns.path, exceptBy: socket.port, onEvent }));
   }
 
   /** As the daemon starts: host and peers at once. */
@@ -126,7 +127,7 @@ export class Life {
 
   #take({ set, unset }: PeerChange): void {
     this.reconciler.unset(unset);
-    this.reconciler.set(set);
+    this.reconciler.want(set);
   }
 }
 

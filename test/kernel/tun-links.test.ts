@@ -5,7 +5,7 @@ import { apply } from '../../src/kernel/apply.ts';
 import { links } from '../../src/kernel/links.ts';
 import { snapshot } from '../../src/kernel/snapshot.ts';
 import { stepCommand } from '../../src/state/describe.ts';
-import { diff } from '../../src/state/diff.ts';
+import { diff, stepOf } from '../../src/state/diff.ts';
 import { type KernelState, stateOf } from '../../src/state/kernel-object.ts';
 import { attachTun } from '../../src/sys/tun.ts';
 import { linkCommand } from '../../src/wire/iproute2.ts';
@@ -69,7 +69,7 @@ test('a TUN device that is there, attached to or not, is only set up', async t =
 test('a device of another kind is in the way, and is told of', async t => {
   const { socket } = await openSide(testScope(t), 'tun', ['link add flannel0 type bridge']);
   await assert.rejects(links.add(socket, spec), { code: 'tun-kind', message: /flannel0/ });
-  const { failed } = await apply(socket, [{ verb: 'add', object: { type: 'link', value: spec } }]);
+  const { failed } = await apply(socket, [stepOf({ verb: 'add', object: { type: 'link', value: spec } })]);
   assert.deepEqual(
     failed.map(({ error }) => error.code),
     ['tun-kind'],

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { describeError, WeftError } from '../../base/errors.ts';
 import type { DaemonTools } from '../../daemon/daemon.ts';
 import type { PacketAnswers } from '../../daemon/peer-door.ts';
+import { letNurseryGrow } from '../../sys/heap.ts';
 import { wantsColour } from '../colour.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
@@ -44,7 +45,8 @@ async function run(args: readonly string[]): Promise<void> {
 }
 
 async function serve(options: RunOptions, warnings: readonly string[]): Promise<void> {
-  setTimeout(() => flushCompileCache(), startedMs).unref();
+  letNurseryGrow();
+  settleLater();
   const [{ createLog }, start] = await Promise.all([import('../log.ts'), daemonOf(options)]);
   const log = createLog({
     format: options.logFormat,
@@ -73,13 +75,6 @@ async function serve(options: RunOptions, warnings: readonly string[]): Promise<
   }
 }
 
-/**
- * By then all code that a daemon usually runs has run once. Node writes what it has compiled (see bin/weft) only when it ends in
- * good order: a daemon that is killed shall start as quickly the next time, and without Node's TypeScript stripper, which
- * takes 28 MB for good.
- */
-const startedMs = 1500;
-
 async function loadPacketAnswers(): Promise<PacketAnswers> {
   const { PacketAnswers: Answers } = await import('../../trace/packet-answers.ts');
   return new Answers();
@@ -94,4 +89,20 @@ async function daemonOf(options: RunOptions): Promise<(tools: DaemonTools) => Pr
   }
   const { runNetworks } = await import('../../daemon/networks.ts');
   return tools => runNetworks(options, several, tools);
+}
+
+/** By then all code that a daemon usually runs has run once. */
+const startedMs = 1500;
+
+/**
+ * What the start leaves behind. Node writes what it has compiled (see bin/weft) only when it ends in good order: a daemon
+ * that is killed shall start as quickly the next time, and without Node's TypeScript stripper, which takes 28 MB for good.
+ */
+function settleLater(): void {
+  const settle = async (): Promise<void> => {
+    flushCompileCache();
+    const { letProgramPagesGo } = await import('../../sys/program-pages.ts');
+    letProgramPagesGo();
+  };
+  setTimeout(settle, startedMs).unref();
 }

@@ -33,11 +33,11 @@ export class Instruments {
 export class Counts<Key extends Readonly<Record<string, string>>> {
   readonly #counts = new Map<string, { readonly key: Key; count: number }>();
 
-  add(key: Key): void {
+  add(key: Key, times = 1): void {
     const name = Object.values(key).join('\0');
     const known = this.#counts.get(name);
-    if (known === undefined) this.#counts.set(name, { key, count: 1 });
-    else known.count++;
+    if (known === undefined) this.#counts.set(name, { key, count: times });
+    else known.count += times;
   }
 
   get entries(): ReadonlyArray<{ readonly key: Key; readonly count: number }> {

@@ -11,7 +11,7 @@ import type { ProbeFacts } from '../../control/probe-facts.ts';
 import type { CarriedPeer } from '../../host/carried-peer.ts';
 import type { Membership } from '../../host/membership.ts';
 import type { PeerChange } from '../../host/peer-table.ts';
-import { formatSubnetKey } from '../../lease/subnet-key.ts';
+import { subnetId } from '../../lease/subnet-id.ts';
 import { Histogram } from '../../metrics/histogram.ts';
 import { IcmpSocket } from '../../sys/icmp-socket.ts';
 import { decodeProbeReply, encodeProbe } from './probe-message.ts';
@@ -44,7 +44,7 @@ export class PeerProber {
   readonly #closing = new AbortController();
   readonly #report: ProbeReport;
   readonly #schedule: ProbeSchedule;
-  /** By registry key, one for each family. */
+  /** By {@link subnetId}, one for each family. */
   readonly #peers = new Map<string, readonly ProbedPeer[]>();
   /** Undefined where there can be none. */
   readonly #sockets = new Map<Family, IcmpSocket | undefined>();
@@ -78,9 +78,9 @@ export class PeerProber {
   /** Follows the peers; one that is reached as before keeps what is known of it. */
   change({ joined, left }: Pick<PeerChange, 'joined' | 'left'>): void {
     if (this.#closing.signal.aborted) return;
-    const names = new Set(joined.map(({ lease }) => formatSubnetKey(lease.subnet)));
+    const names = new Set(joined.map(({ lease }) => subnetId(lease.subnet)));
     for (const { lease } of left) {
-      const name = formatSubnetKey(lease.subnet);
+      const name = subnetId(lease.subnet);
       if (!names.has(name)) this.#set(name, []);
     }
     for (const peer of joined) this.#join(peer);
@@ -97,7 +97,7 @@ export class PeerProber {
 
   #join(peer: CarriedPeer): void {
     const targets = targetsOf(this.#options.membership(), peer);
-    const name = formatSubnetKey(peer.lease.subnet);
+    const name = subnetId(peer.lease.subnet);
     const known = this.#peers.get(name) ?? [];
     this.#set(
       name,

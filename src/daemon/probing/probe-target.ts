@@ -3,13 +3,14 @@ import { publicIpOf } from '../../backend/family.ts';
 import type { Family, IpAddress } from '../../base/ip.ts';
 import { type Prefix, prefixBase, prefixFamily } from '../../base/prefix.ts';
 import type { CarriedPeer } from '../../host/carried-peer.ts';
-import { backendsOf, type Membership } from '../../host/membership.ts';
-import { formatSubnetKey } from '../../lease/subnet-key.ts';
+import type { Membership } from '../../host/membership.ts';
+import type { Subnet } from '../../lease/lease.ts';
+import type { KernelObject } from '../../state/kernel-object.ts';
 
 /** One family of a peer's. */
 export interface ProbeTarget {
-  /** As in the registry: `10.2.14.0-24`. */
-  readonly peer: string;
+  /** What the peer leases, of both families. */
+  readonly leased: Subnet;
   readonly family: Family;
   /** What is routed to it. */
   readonly subnet: Prefix;
@@ -22,35 +23,23 @@ export interface ProbeTarget {
 }
 
 export function targetsOf(
-  membership: Pick<Membership, 'backend' | 'host' | 'former'>,
-  peer: CarriedPeer,
+  { host }: Pick<Membership, 'host'>,
+  { lease, routed, objects, backend }: CarriedPeer,
 ): ProbeTarget[] {
-  const { lease, routed, backend } = peer;
-  const gateways = gatewaysOf(membership, peer);
-  const wantedBytes = backend.containerMtuBytes(membership.host.external);
+  const wantedBytes = backend.containerMtuBytes(host.external);
   return routed.map(subnet => {
     const family = prefixFamily(subnet);
     const publicIp = publicIpOf(lease.attrs, family);
-    const address = backend.carrier?.type === 'tunnel' ? prefixBase(subnet) : gateways.get(subnet);
-    return { peer: formatSubnetKey(lease.subnet), family, subnet, address, publicIp, wantedBytes };
+    const address = backend.carrier?.type === 'tunnel' ? prefixBase(subnet) : gatewayOf(objects, subnet);
+    return { leased: lease.subnet, family, subnet, address, publicIp, wantedBytes };
   });
 }
 
 /**
- * Of each route the gateway: the peer's tunnel device, or the peer itself where no tunnel is. In user space the tunnel's
+ * The gateway of the route: the peer's tunnel device, or the peer itself where no tunnel is. In user space the tunnel's
  * device has the first address too, but no route leads there by it.
  */
-function gatewaysOf(
-  membership: Pick<Membership, 'backend' | 'host' | 'former'>,
-  { lease, backend }: CarriedPeer,
-): ReadonlyMap<Prefix, IpAddress | undefined> {
-  const host = backendsOf(membership).find(one => one.backend === backend)?.host ?? membership.host;
-  const objects = backend
-    .planPeer(host, lease)
-    .flatMap(part => (part.type === 'reached' ? part.objects : []));
-  return new Map(
-    objects.flatMap(object =>
-      object.type === 'route' ? [[object.value.dst, object.value.gateway] as const] : [],
-    ),
-  );
+function gatewayOf(objects: readonly KernelObject[], subnet: Prefix): IpAddress | undefined {
+  for (const { type, value } of objects) if (type === 'route' && value.dst === subnet) return value.gateway;
+  return undefined;
 }

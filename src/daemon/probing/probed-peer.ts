@@ -6,6 +6,7 @@
  *       └──────────── after the interval
  */
 import type { ProbeFacts, ProbeVerdict } from '../../control/probe-facts.ts';
+import { formatSubnetKey } from '../../lease/subnet-key.ts';
 import {
   lossRatioOf,
   noProbes,
@@ -151,7 +152,7 @@ function takeSize(
 export function factsOf({ target, history, latencyMs, lastAnswerMs, search }: ProbedPeer): ProbeFacts {
   const verdict: ProbeVerdict = target.address === undefined ? 'unprobed' : verdictOf(history);
   return {
-    peer: target.peer,
+    peer: formatSubnetKey(target.leased),
     family: target.family,
     address: target.address,
     verdict,

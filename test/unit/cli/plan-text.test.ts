@@ -4,20 +4,20 @@ import { test } from 'node:test';
 import { parseIp } from '../../../src/base/ip.ts';
 import { parseMac } from '../../../src/base/mac.ts';
 import { type Plan, type PlanForm, renderPlan } from '../../../src/cli/plan-text.ts';
-import type { Step } from '../../../src/state/diff.ts';
+import { type Step, stepOf } from '../../../src/state/diff.ts';
 
 const form: PlanForm = {
   columns: 60,
   breakCommands: true,
   paint: { quiet: text => text, good: text => text },
 };
-const add: Step = {
+const add: Step = stepOf({
   verb: 'add',
   object: {
     type: 'fdb',
     value: { dev: 'flannel.1', lladdr: parseMac('0a:1b:2c:3d:4e:5f'), dst: parseIp('192.0.2.2') },
   },
-};
+});
 const empty: Plan = {
   ...{ network: undefined, netns: undefined, peers: 1, objects: 5, steps: [], firewalls: [], remarks: [] },
 };

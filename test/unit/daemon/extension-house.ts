@@ -24,7 +24,7 @@ export function carried(number: number, backendData?: string, more: object = {})
   };
   const lease = leaseOf(number, attrs, 'PublicIPv6' in more ? '46' : '4');
   const routed = [lease.subnet.ipv4, lease.subnet.ipv6].filter(prefix => prefix !== undefined);
-  return { lease, routed, backend: backendOf() };
+  return { lease, routed, objects: [], backend: backendOf() };
 }
 
 export interface Told {

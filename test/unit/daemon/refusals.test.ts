@@ -5,12 +5,12 @@ import { parseIp } from '../../../src/base/ip.ts';
 import type { Log } from '../../../src/base/log.ts';
 import { parseMac } from '../../../src/base/mac.ts';
 import { Refusals } from '../../../src/daemon/refusals.ts';
-import type { Step } from '../../../src/state/diff.ts';
+import { type Step, stepOf } from '../../../src/state/diff.ts';
 import { type KernelObject, keyOf } from '../../../src/state/kernel-object.ts';
 import { createTestClock } from '../registry/clocks.ts';
 
 const dev = 'flannel.1';
-const link: Step = { verb: 'add', object: { type: 'link', value: { name: dev } } };
+const link = stepOf({ verb: 'add', object: { type: 'link', value: { name: dev } } });
 const refused = new WeftError('netlink-refused', 'invalid gateway');
 const missing = new WeftError('device-missing', 'there is no network device eth0');
 
@@ -24,7 +24,7 @@ function neighbour(octet: number): Step {
       state: 'permanent',
     },
   };
-  return { verb: 'add', object };
+  return stepOf({ verb: 'add', object });
 }
 
 const keyOfStep = ({ object }: Step) => keyOf(object);

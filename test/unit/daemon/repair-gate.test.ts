@@ -7,27 +7,31 @@ import { parsePrefix } from '../../../src/base/prefix.ts';
 import { Refusals } from '../../../src/daemon/refusals.ts';
 import { RepairGate } from '../../../src/daemon/repair-gate.ts';
 import { RepairLog } from '../../../src/daemon/repair-log.ts';
-import type { Step } from '../../../src/state/diff.ts';
+import { type Step, stepOf } from '../../../src/state/diff.ts';
 import { keyOf, type ObjectKey } from '../../../src/state/kernel-object.ts';
 import { createTestClock } from '../registry/clocks.ts';
 
 const dev = 'flannel.1';
 const link: Step['object'] = { type: 'link', value: { name: dev } };
-const address: Step = {
+const address = stepOf({
   verb: 'add',
   object: { type: 'address', value: { dev, local: parseIp('10.2.1.0'), prefixLength: 32 } },
-};
+});
 
 function route(octet: number): Step {
   const gateway = parseIp(`10.2.${octet}.0`);
-  return {
+  return stepOf({
     verb: 'add',
     object: { type: 'route', value: { dst: parsePrefix(`10.2.${octet}.0/24`), gateway, dev, onlink: true } },
-  };
+  });
 }
 
 function change(field: string): Step {
-  return { verb: 'replace', object: link, differences: [{ field, desired: 1, actual: 2, fixed: false }] };
+  return stepOf({
+    verb: 'replace',
+    object: link,
+    differences: [{ field, desired: 1, actual: 2, fixed: false }],
+  });
 }
 
 function create() {
@@ -69,12 +73,12 @@ test('a fight over one property of a device leaves its others free', () => {
   wear(change('mac'));
   assert.deepEqual(pass([change('mac')]), []);
   assert.deepEqual(pass([change('mtuBytes')]), [change('mtuBytes')]);
-  const add: Step = { verb: 'add', object: link };
+  const add = stepOf({ verb: 'add', object: link });
   assert.deepEqual(pass([add]), [add]);
 });
 
 test('what went with a device or with its address is no fight, however often', () => {
-  for (const mended of [{ verb: 'add', object: link } as const, address]) {
+  for (const mended of [stepOf({ verb: 'add', object: link }), address]) {
     const { pass } = create();
     for (let times = 0; times < 15; times++) {
       // In the same pass, and in the one that follows the look.
@@ -93,8 +97,12 @@ test('what went with a device or with its address is no fight, however often', (
 test('a device that is made anew is two steps and one repair', () => {
   const { pass } = create();
   const steps: readonly Step[] = [
-    { verb: 'delete', object: link, differences: [{ field: 'vni', desired: 1, actual: 2, fixed: true }] },
-    { verb: 'add', object: link },
+    stepOf({
+      verb: 'delete',
+      object: link,
+      differences: [{ field: 'vni', desired: 1, actual: 2, fixed: true }],
+    }),
+    stepOf({ verb: 'add', object: link }),
   ];
   for (let times = 0; times < 20; times++) assert.deepEqual(pass(steps), steps);
   assert.deepEqual(pass(steps), []);

@@ -8,7 +8,7 @@ import type { Log } from '../../../src/base/log.ts';
 import { parseMac } from '../../../src/base/mac.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
 import { RepairLog, tellsOfRepair } from '../../../src/daemon/repair-log.ts';
-import type { Step } from '../../../src/state/diff.ts';
+import { type Step, stepOf } from '../../../src/state/diff.ts';
 import { keyOf } from '../../../src/state/kernel-object.ts';
 
 type Line = readonly [level: string, message: string, fields: object];
@@ -26,20 +26,20 @@ const dev = 'flannel.1';
 
 function route(octet: number): Step {
   const gateway = parseIp(`10.2.${octet}.0`);
-  return {
+  return stepOf({
     verb: 'add',
     object: { type: 'route', value: { dst: parsePrefix(`10.2.${octet}.0/24`), gateway, dev, onlink: true } },
-  };
+  });
 }
 
-const neighbour: Step = {
+const neighbour = stepOf({
   verb: 'replace',
   object: {
     type: 'neighbour',
     value: { dev, dst: parseIp('10.2.14.0'), lladdr: parseMac('0a:00:00:00:00:0e'), state: 'permanent' },
   },
   differences: [{ field: 'lladdr', desired: '0a:00:00:00:00:0e', actual: '02:00:00:00:00:99', fixed: false }],
-};
+});
 
 /** One that has told of the start already. */
 function started(): { readonly repairs: RepairLog; readonly lines: Line[] } {

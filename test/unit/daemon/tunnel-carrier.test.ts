@@ -14,7 +14,7 @@ const { backend } = createUdp(configOf(type));
 
 function carried(number: number): CarriedPeer {
   const lease = peer(number, { PublicIP: `192.0.2.${number}`, BackendType: 'udp' });
-  return { lease, routed: [lease.subnet.ipv4].filter(prefix => prefix !== undefined), backend };
+  return { lease, routed: [lease.subnet.ipv4].filter(prefix => prefix !== undefined), objects: [], backend };
 }
 
 interface TunnelInTests {

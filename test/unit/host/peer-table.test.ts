@@ -9,7 +9,7 @@ import { type PeerChange, PeerTable } from '../../../src/host/peer-table.ts';
 import type { Lease } from '../../../src/lease/lease.ts';
 import { parseLeaseAttrs } from '../../../src/lease/lease-attrs.ts';
 import { parseNetworkConfig } from '../../../src/lease/network-config.ts';
-import { type KernelObject, keyOf, type ObjectKey, stateOf } from '../../../src/state/kernel-object.ts';
+import { type KernelObject, type ObjectKey, stateOf } from '../../../src/state/kernel-object.ts';
 
 const { config } = parseNetworkConfig('{"Network":"10.2.0.0/16","Backend":{"Type":"vxlan"}}');
 
@@ -36,14 +36,14 @@ function table(): PeerTable {
 /** A desired state that follows changes, as the reconciler's does. */
 function follow(state: Map<ObjectKey, KernelObject>, change: PeerChange): void {
   for (const key of change.unset) state.delete(key);
-  for (const object of change.set) state.set(keyOf(object), object);
+  for (const [key, object] of change.set) state.set(key, object);
 }
 
 test("one lease event is one peer's objects, however many peers there are", () => {
   const peers = table();
-  assert.equal(peers.replaceAll([2, 3, 4, 5].map(octet => lease(octet))).set.length, 12);
+  assert.equal(peers.replaceAll([2, 3, 4, 5].map(octet => lease(octet))).set.size, 12);
   const { set, unset, refused } = peers.put(lease(9));
-  assert.deepEqual([set.length, unset.length, refused.length], [3, 0, 0]);
+  assert.deepEqual([set.size, unset.length, refused.length], [3, 0, 0]);
   assert.equal(peers.remove(lease(9).subnet).unset.length, 3);
   assert.equal(peers.size, 4);
 });
@@ -52,7 +52,7 @@ test("a peer's new MAC drops the entry of the old one", () => {
   const peers = table();
   peers.put(lease(9));
   const { set, unset } = peers.put(lease(9, 77));
-  assert.equal(set.length, 3);
+  assert.equal(set.size, 3);
   assert.deepEqual(unset, ['fdb flannel.1 self 0a:00:00:00:00:09 0']);
 });
 
@@ -62,7 +62,7 @@ test('a snapshot withdraws the peers that are not in it', () => {
   const { set, unset } = peers.replaceAll([lease(3), lease(4)]);
   assert.equal(unset.length, 3);
   assert.ok(unset.every(key => /10\.2\.2\.0|00:02/.test(key)));
-  assert.equal(set.length, 3, 'the one that stays is not touched');
+  assert.equal(set.size, 3, 'the one that stays is not touched');
 });
 
 test("a peer that claims another's MAC is refused, told once, and let in when the other goes", () => {
@@ -73,7 +73,7 @@ test("a peer that claims another's MAC is refused, told once, and let in when th
   assert.deepEqual(peers.put(thief).refused, []);
   assert.equal(peers.refusals.length, 1);
   const { set, unset } = peers.remove(lease(2).subnet);
-  assert.deepEqual(set.map(object => object.type).sort(), ['fdb', 'neighbour', 'route']);
+  assert.deepEqual([...set.values()].map(object => object.type).sort(), ['fdb', 'neighbour', 'route']);
   assert.equal(unset.length, 2, 'the shared FDB key is taken over, not removed');
   assert.equal(peers.refusals.length, 0);
 });
@@ -82,7 +82,7 @@ test('a peer that turns bad is withdrawn', () => {
   const peers = table();
   peers.put(lease(9));
   const { set, unset } = peers.put({ ...lease(9), attrs: { ...lease(9).attrs, publicIp: undefined } });
-  assert.deepEqual([set.length, unset.length], [0, 3]);
+  assert.deepEqual([set.size, unset.length], [0, 3]);
 });
 
 test('a peer whose backend we do not speak, or not yet, is reached as before, through every other change', () => {
@@ -126,7 +126,7 @@ test('any sequence of events ends where one snapshot of the last leases would', 
       const used = [...last.values()].filter(
         value => !peers.refusals.some(refusal => refusal.lease === value),
       );
-      const fresh = stateOf(used.flatMap(value => table().put(value).set));
+      const fresh = stateOf(used.flatMap(value => [...table().put(value).set.values()]));
       assert.deepEqual(new Map([...state].sort()), new Map([...fresh].sort()));
       for (const { lease: refused } of peers.refusals) {
         const mac = JSON.stringify(refused.attrs.backendData);

@@ -5,7 +5,7 @@ import { parseIp } from '../../../src/base/ip.ts';
 import { formatLeaseAttrs, parseLeaseAttrs } from '../../../src/lease/lease-attrs.ts';
 import type { KeepEvent, LeaseKeeper } from '../../../src/registry/lease-keeper.ts';
 import type { OwnLease } from '../../../src/registry/own-lease.ts';
-import { attrsOf, createHost, settle, type TestHost, usualConfig } from './subnets.ts';
+import { attrsOf, configOf, createHost, settle, type TestHost, usualConfig } from './subnets.ts';
 
 const us = '192.168.3.1';
 const them = '192.168.3.9';
@@ -71,13 +71,13 @@ async function keeping(
 
 test('a lease is renewed an hour before it expires, again and again', () =>
   keeping(async ({ host, own, keeper, told, held }) => {
-    await host.clock.advance(23 * hourMs - 10_000);
+    await host.clock.advance(0.9 * 23 * hourMs - 10_000);
     assert.deepEqual(told, []);
-    await host.clock.advance(20_000);
+    await host.clock.advance(0.1 * 23 * hourMs + 20_000);
     assert.deepEqual(told, ['renewed due']);
     assert.ok(keeper.own.revision > own.revision);
     await host.clock.advance(10 * 24 * hourMs);
-    assert.equal(told.length, 11);
+    assert.ok(told.length >= 11 && told.length <= 13, `${told.length} renewals in eleven days`);
     assert.equal(await held(), us);
     assert.equal(keeper.own.key, own.key);
   }));
@@ -93,7 +93,7 @@ test("the margin is the operator's, from 1 to 1439 minutes", async () => {
   await keeping(
     async ({ host, told }) => {
       await host.clock.advance(10 * 60_000 + 5000);
-      assert.equal(told.length, 10, 'a margin of 1439 minutes renews each minute');
+      assert.ok(told.length === 10 || told.length === 11, 'a margin of 1439 minutes renews each minute');
     },
     { marginSeconds: 1439 * 60 },
   );
@@ -106,6 +106,37 @@ test("the margin is the operator's, from 1 to 1439 minutes", async () => {
       error => hasCode(error, 'margin-invalid'),
     );
   }
+});
+
+test('hosts that were started in the same instant renew at different times, and the next day even more so', async () => {
+  const config = configOf({ Network: '10.2.0.0/16' });
+  const first = createHost();
+  const controller = new AbortController();
+  const renewals: number[][] = [[], []];
+  const keepers: LeaseKeeper[] = [];
+  for (let number = 1; number <= 100; number++) {
+    const { manager } = first.another();
+    const [publicIp, attrs] = [parseIp(`192.168.3.${number}`), attrsOf(`192.168.3.${number}`)];
+    const wish = { publicIp, publicIpv6: undefined, config, attrsFor: () => attrs };
+    const own = await settle(first.clock, manager.acquireLease(wish));
+    let times = 0;
+    const onEvent = () => void renewals[times++]?.push(first.clock.monotonicMs());
+    keepers.push(manager.keepLease(own, { signal: controller.signal, onEvent }));
+  }
+  try {
+    await first.clock.advance(47 * hourMs);
+  } finally {
+    controller.abort();
+    await Promise.all(keepers.map(keeper => keeper.ended));
+  }
+  const spreadHours = renewals.map(times => (Math.max(...times) - Math.min(...times)) / hourMs);
+  const [day1 = 0, day2 = 0] = spreadHours;
+  assert.deepEqual(
+    renewals.map(times => times.length),
+    [100, 100],
+  );
+  assert.ok(day1 > 1.5 && day1 < 2.4, `the first within ${day1} h`);
+  assert.ok(day2 > day1, `the second within ${day2} h`);
 });
 
 test('a lease whose key was deleted is written again at once, the same subnet', () =>
@@ -179,9 +210,9 @@ test('a subnet that another took as part of a larger one is lost, and nothing is
 
 test('an outage at the time of renewal is told, retried, and no reason to lose the lease', () =>
   keeping(async ({ host, told, events, held }) => {
-    await host.clock.advance(22.5 * hourMs);
+    await host.clock.advance(20.5 * hourMs);
     host.registry.disconnect(new Error('the cable is out'));
-    await host.clock.advance(hourMs);
+    await host.clock.advance(3 * hourMs);
     assert.ok(told.length > 10 && told.every(line => line === 'failed registry-unavailable'), `${told}`);
     assert.ok(events.every(event => event.type === 'failed' && event.retryInMs <= 60_000));
     host.registry.reconnect();

@@ -63,11 +63,12 @@ export interface TestHost {
 export function createHost(
   clock: TestClock = createTestClock(),
   store: MemoryStore = new MemoryStore({ clock }),
+  random: () => number = Math.random,
 ): TestHost {
   const registry = openMemoryRegistry({ clock, store });
   const { log, lines } = recordingLog();
-  const manager = createSubnetManager({ registry, clock, random: Math.random, log });
-  return { clock, store, registry, manager, lines, another: () => createHost(clock, store) };
+  const manager = createSubnetManager({ registry, clock, random, log });
+  return { clock, store, registry, manager, lines, another: () => createHost(clock, store, random) };
 }
 
 /** Lets time pass, at most seconds, until the promise has settled. */

@@ -4,6 +4,7 @@ import { parseIp } from '../../../src/base/ip.ts';
 import { parseMac } from '../../../src/base/mac.ts';
 import { parsePrefix } from '../../../src/base/prefix.ts';
 import type { Step } from '../../../src/state/diff.ts';
+import { stepOf } from '../../../src/state/diff.ts';
 import { type KernelObject, stateOf } from '../../../src/state/kernel-object.ts';
 import { stepsBetween } from '../../../src/view/kernel-steps.ts';
 import { stepCommands, stepReason } from '../../../src/view/step-commands.ts';
@@ -33,7 +34,7 @@ const both = (wish: KernelObject, seen: KernelObject): Step[] =>
 const cases: ReadonlyArray<readonly [string, readonly Step[], string | undefined, readonly string[]]> = [
   [
     'what is missing is put in whatever place',
-    [{ verb: 'add', object: neighbour }],
+    [stepOf({ verb: 'add', object: neighbour })],
     undefined,
     ['ip neigh replace 10.2.1.0 lladdr 0a:1b:2c:3d:4e:5f dev flannel.7 nud permanent'],
   ],
@@ -52,7 +53,7 @@ const cases: ReadonlyArray<readonly [string, readonly Step[], string | undefined
   ],
   [
     'a device is made from below right into its namespace',
-    [{ verb: 'add', object: device }],
+    [stepOf({ verb: 'add', object: device })],
     '/run/netns/red',
     [
       'ip link add flannel.7 netns /run/netns/red address 0a:1b:2c:3d:4e:5f mtu 1450 up type vxlan id 7 dev eth0',
@@ -60,7 +61,7 @@ const cases: ReadonlyArray<readonly [string, readonly Step[], string | undefined
   ],
   [
     'both halves of a line enter the namespace',
-    [{ verb: 'add', object: tun }],
+    [stepOf({ verb: 'add', object: tun })],
     '/run/netns/a b',
     [
       "nsenter --net='/run/netns/a b' ip tuntap add dev flannel0 mode tun && nsenter --net='/run/netns/a b' ip link set flannel0 mtu 1472 up",
@@ -98,6 +99,6 @@ test('what no plan names goes only when it is ours', () => {
   assert.deepEqual(stepsBetween(stateOf([device]), seen, nobodys), []);
   assert.deepEqual(
     stepsBetween(stateOf([device]), seen, object => object === neighbour),
-    [{ verb: 'delete', object: neighbour }],
+    [stepOf({ verb: 'delete', object: neighbour })],
   );
 });

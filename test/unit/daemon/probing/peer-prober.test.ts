@@ -7,6 +7,7 @@ import type { CarriedPeer } from '../../../../src/host/carried-peer.ts';
 import { hostOf, peer as leaseOf } from '../../backend/hosts.ts';
 import { createTestClock } from '../../registry/clocks.ts';
 import { rememberingLog } from '../extension-house.ts';
+import { reached } from './probing-world.ts';
 
 const host = hostOf({ Type: 'vxlan' }, '46');
 const { backend } = createBackend(host.config);
@@ -25,7 +26,7 @@ function create(intervalSeconds: number | undefined, inside: () => never) {
 function carried(number: number, publicIp = `192.0.2.${number}`): CarriedPeer {
   const BackendData = { VNI: 1, VtepMAC: `0a:00:00:00:00:${number}` };
   const lease = leaseOf(number, { PublicIP: publicIp, BackendType: 'vxlan', BackendData });
-  return { lease, routed: [lease.subnet.ipv4 ?? assert.fail()], backend };
+  return { lease, backend, ...reached(backend.planPeer(host, lease)) };
 }
 
 const never = (): never => assert.fail('no socket is opened');

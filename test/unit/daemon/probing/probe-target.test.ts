@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { createBackend } from '../../../../src/backend/backends.ts';
 import { targetsOf } from '../../../../src/daemon/probing/probe-target.ts';
 import { type Families, hostOf, peer as leaseOf } from '../../backend/hosts.ts';
+import { reached } from './probing-world.ts';
 
 interface Asked {
   readonly backend: object;
@@ -72,7 +73,7 @@ for (const [what, { backend: options, attrs, families = '4', expected }] of Obje
     const { backend } = createBackend(host.config);
     const lease = leaseOf(14, attrs, families);
     const routed = [lease.subnet.ipv4, lease.subnet.ipv6].filter(prefix => prefix !== undefined);
-    const targets = targetsOf({ backend, host, former: [] }, { lease, routed, backend });
+    const targets = targetsOf({ host }, { lease, backend, ...reached(backend.planPeer(host, lease)) });
     assert.deepEqual(
       targets.map(({ address }) => address),
       expected[0],
@@ -91,15 +92,12 @@ for (const [what, { backend: options, attrs, families = '4', expected }] of Obje
 
 test('a peer of a former backend is asked as that leads to it', () => {
   const host = hostOf({ Type: 'vxlan' });
-  const { backend } = createBackend(host.config);
   const before = hostOf({ Type: 'host-gw' });
   const former = createBackend(before.config).backend;
   const lease = leaseOf(14, { ...plain, BackendType: 'host-gw' });
-  const membership = { backend, host, former: [{ backend: former, host: before }] };
-  const [target] = targetsOf(membership, {
-    lease,
-    routed: [lease.subnet.ipv4 ?? assert.fail()],
-    backend: former,
-  });
+  const [target] = targetsOf(
+    { host },
+    { lease, backend: former, ...reached(former.planPeer(before, lease)) },
+  );
   assert.deepEqual([target?.address, target?.wantedBytes], ['192.0.2.14', 1500]);
 });

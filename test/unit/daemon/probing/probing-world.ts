@@ -1,8 +1,10 @@
 /** A network of peers that answer, or not, on a clock that the test moves. */
+import type { PeerPlan } from '../../../../src/backend/backend.ts';
 import { parseIp } from '../../../../src/base/ip.ts';
-import { parsePrefix } from '../../../../src/base/prefix.ts';
+import { type Prefix, parsePrefix } from '../../../../src/base/prefix.ts';
 import { ProbeSchedule, type Sent } from '../../../../src/daemon/probing/probe-schedule.ts';
 import { newPeer, type PeerTurn, type ProbedPeer } from '../../../../src/daemon/probing/probed-peer.ts';
+import type { KernelObject } from '../../../../src/state/kernel-object.ts';
 
 export interface SentProbe extends Sent {
   readonly peer: ProbedPeer;
@@ -12,10 +14,16 @@ export interface SentProbe extends Sent {
 /** How long its answer takes; undefined: there is none. */
 export type Behaviour = (probe: SentProbe) => number | 'too-large' | 'failed' | undefined;
 
+/** What of a plan leads to the peer, as a `CarriedPeer` has it. */
+export function reached(plan: PeerPlan): { readonly routed: Prefix[]; readonly objects: KernelObject[] } {
+  const parts = plan.filter(part => part.type === 'reached');
+  return { routed: parts.map(({ routed }) => routed), objects: parts.flatMap(({ objects }) => objects) };
+}
+
 export function createPeer(number = 14, wantedBytes = 1450): ProbedPeer {
   const [high, low] = [number >>> 8, number & 255];
   return newPeer({
-    peer: `10.${high}.${low}.0-24`,
+    leased: { ipv4: parsePrefix(`10.${high}.${low}.0/24`), ipv6: undefined },
     family: 4,
     subnet: parsePrefix(`10.${high}.${low}.0/24`),
     address: parseIp(`10.${high}.${low}.0`),
