@@ -13,17 +13,21 @@ export function letNurseryGrow(): void {
 /**
  * Collects all garbage and gives its pages back to the kernel, which V8 does not do by itself while nothing is allocated:
  * with 10,000 leases 60 MB of what the start needed; then lets go of the code that only the start ran. Everything waits for it,
- * about 100 ms with so many. From then on the heap is kept near what is in use.
+ * about 100 ms with so many, twice. From then on the heap is kept near what is in use.
  */
 export function giveMemoryBack(): void {
+  giveBack();
+  // What has been made since then was mostly the end of all that.
+  setTimeout(giveBack, settledMs).unref();
+}
+
+function giveBack(): void {
   for (const flag of tight) v8.setFlagsFromString(`--${flag}`);
   // Only this kind of collection also empties V8's pool of pages (heap.cc CollectAllAvailableGarbage).
   collector ??= exposeCollector();
   collector?.({ type: 'major', flavor: 'last-resort' });
   trim?.(0);
   letProgramPagesGo();
-  // What has run since then was mostly the end of all that.
-  setTimeout(letProgramPagesGo, settledMs).unref();
 }
 
 const settledMs = 3000;
