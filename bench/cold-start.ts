@@ -9,10 +9,11 @@
  * once a size, and not at the largest, where it would take many minutes.
  */
 import process from 'node:process';
-import { Scope } from '../src/base/scope.ts';
+import type { Scope } from '../src/base/scope.ts';
 import { waitUntilReady } from '../test/support/weft-host.ts';
 import { createUnderlay, type Underlay } from '../test/support/weft-underlay.ts';
 import { answer, type Row, type Say, setting } from './answer.ts';
+import { inScope } from './sandbox.ts';
 import { endDaemon, flanneld, startFlanneld, startWeft } from './scale/daemons.ts';
 import { createBatches } from './scale/iproute2.ts';
 import { createScaleNetwork, forgetJoin } from './scale/scale-network.ts';
@@ -97,13 +98,4 @@ function judged(peers: number, times: Times): Row[] {
           },
         ]),
   ];
-}
-
-async function inScope<T>(act: (scope: Scope) => Promise<T>): Promise<T> {
-  const scope = new Scope();
-  try {
-    return await act(scope);
-  } finally {
-    await scope.close();
-  }
 }

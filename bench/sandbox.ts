@@ -26,3 +26,13 @@ async function withScope(bench: (scope: Scope) => Promise<void>): Promise<void> 
     await scope.close();
   }
 }
+
+/** Does something in a scope of its own, which ends with it. */
+export async function inScope<T>(act: (scope: Scope) => Promise<T>): Promise<T> {
+  const scope = new Scope();
+  try {
+    return await act(scope);
+  } finally {
+    await scope.close();
+  }
+}

@@ -10,8 +10,8 @@
  */
 import { loadavg } from 'node:os';
 import process from 'node:process';
-import { Scope } from '../src/base/scope.ts';
-import { inSandbox } from './sandbox.ts';
+import type { Scope } from '../src/base/scope.ts';
+import { inSandbox, inScope } from './sandbox.ts';
 import { median } from './table.ts';
 import { type Contender, createContenders, joinByTunnel, rungs } from './tunnel/contenders.ts';
 import { meanRttMs, pacedCpu, serve, smallPackets, tcpGigabits } from './tunnel/measure.ts';
@@ -98,15 +98,6 @@ async function compareRoutes(scope: Scope): Promise<Verdict> {
   }
   const [one, thousand] = gigabits.map(median);
   return atLeast('TCP, 1 stream, 1,000 routes: times that with 1 route', (thousand ?? 0) / (one ?? 0), 0.95);
-}
-
-async function inScope<T>(act: (scope: Scope) => Promise<T>): Promise<T> {
-  const scope = new Scope();
-  try {
-    return await act(scope);
-  } finally {
-    await scope.close();
-  }
 }
 
 function say(text: string): void {
