@@ -45,6 +45,11 @@ export function reportWarning(sentence: string): void {
   process.stderr.write(`${wrap(printable(`weft: warning: ${sentence}`), { hanging: 6 })}\n`);
 }
 
+/** Prints `weft: ...` to stderr: what is no warning, and good to know. */
+export function reportNote(sentence: string): void {
+  process.stderr.write(`${wrap(printable(`weft: ${sentence}`), { hanging: 6 })}\n`);
+}
+
 /** Prints a result to stdout. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);

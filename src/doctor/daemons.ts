@@ -1,4 +1,5 @@
 /** Who may have this host's part of the network in hand: daemons of Weft, and flanneld. */
+import { flanneldArguments, weftRunArguments } from '../control/daemon-command-line.ts';
 import { instancePrefix } from '../control/instance-name.ts';
 import { inNetns } from '../sys/netns.ts';
 import { type ProcessStatus, processesHere, processStatus } from '../sys/process-status.ts';
@@ -23,22 +24,12 @@ export async function findDaemon(scene: Scene, locks: readonly string[]): Promis
 
 /** Started as `weft run`, in the network namespace of this process. */
 export function weftsHere(): ProcessStatus[] {
-  return processesHere(isWeftRun);
+  return processesHere(argv => weftRunArguments(argv) !== undefined);
 }
 
 /** In the network namespace of this process. */
 export function flanneldsHere(): ProcessStatus[] {
-  return processesHere(([program = '']) => nameOf(program) === 'flanneld');
-}
-
-/** `node /opt/weft/src/cli/main.ts run ...`, with flags of Node's in between perhaps. */
-export function isWeftRun(argv: readonly string[]): boolean {
-  const main = argv.findIndex(word => /\/(?:src\/cli\/main\.ts|dist\/cli\/main\.js)$/.test(word));
-  return /^node/.test(nameOf(argv[0] ?? '')) && main > 0 && main <= 3 && argv[main + 1] === 'run';
-}
-
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
+  return processesHere(argv => flanneldArguments(argv) !== undefined);
 }
 
 /** As `ps -o pid,stat,args` prints it, save passwords. */
@@ -48,7 +39,7 @@ export function processLine({ pid, state, argv }: ProcessStatus): string {
 
 /** Without passwords. */
 export function commandLineText(argv: ProcessStatus['argv'], mostCharacters: number): string {
-  const words = argv.map(hidePassword).join(' ');
+  const words = argv.map(hidePassword).join(' ').trimEnd();
   return words.length > mostCharacters ? `${words.slice(0, mostCharacters)}...` : words;
 }
 

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import process from 'node:process';
 import { type Argv, type Exit, startAttached } from '../sys/exec.ts';
 import { identify, signalProcess } from '../sys/process.ts';
-import { inside } from './lab-programs.ts';
+import { inside, launcherFolder } from './lab-programs.ts';
 import { forgetProcess, recordProcess } from './lab-state.ts';
 import { openLab } from './lab-status.ts';
 import { findPlace } from './place.ts';
@@ -11,7 +11,7 @@ import { requirePrivileges } from './requirements.ts';
 /**
  * Runs a program in a place of a lab, on this process's terminal, and gives its exit status: 128 and the signal's
  * number when a signal ended it, as a shell does. `weft lab down` ends it.
- * @param command without any: a shell; a leading `--` is left out
+ * @param command without any: a shell; a leading `--` is left out; `weft` is this one where PATH has no other
  * @throws WeftError `lab-place`, `lab-privileges`, `program-missing`, and what {@link openLab} throws
  */
 export async function execInLab(lab: string, place: string, command: Argv): Promise<number> {
@@ -19,7 +19,8 @@ export async function execInLab(lab: string, place: string, command: Argv): Prom
   requirePrivileges('weft lab exec');
   const argv = command[0] === '--' ? command.slice(1) : command;
   const shell = process.env['SHELL'] ?? '/bin/sh';
-  const { pid, exited } = startAttached(inside(netns, argv.length === 0 ? [shell] : argv));
+  const words = inside(netns, argv.length === 0 ? [shell] : argv);
+  const { pid, exited } = startAttached(words, launcherFolder);
   recordProcess(lab, `exec on ${name}`, pid);
   const release = passSignalsTo(pid);
   try {

@@ -85,7 +85,9 @@ export function daemonRole(host: HostPlan): string {
   return `weft run on ${host.name}`;
 }
 
-const weft = fileURLToPath(new URL('../../bin/weft', import.meta.url));
+/** Where the launcher of this very Weft is. */
+export const launcherFolder = fileURLToPath(new URL('../../bin', import.meta.url));
+const weft = `${launcherFolder}/weft`;
 
 function daemonArgv(plan: LabPlan, host: HostPlan): Argv {
   const file = subnetFile(plan.shape.name, host.name);

@@ -38,6 +38,7 @@ function nextText({ shape, hosts }: LabStatus): string {
       ? []
       : [[`  ${exec} ${from.name} -- ping -c3 ${to.addresses[0]}`, 'container to container']]),
     [`  ${exec} host1 -- ${shape.family === '6' ? 'ip -6 route' : 'ip route'}`, knowledge[shape.backend]],
+    [`  ${exec} host1 -- weft doctor`, 'is anything wrong there?'],
     [`  tail -f ${daemonLog(shape.name, 'host1')}`, 'what its daemon says'],
     [`  weft lab down${named}`, 'take it all away'],
   ];

@@ -78,10 +78,18 @@ export function startDetached(argv: Argv, { logFile, env }: DetachedOptions): St
   }
 }
 
-/** Starts a program on this one's own terminal. @throws WeftError `program-missing` */
-export function startAttached(argv: Argv): Started {
+/**
+ * Starts a program on this one's own terminal.
+ * @param behind a directory in which programs are found that no other on PATH has
+ * @throws WeftError `program-missing`
+ */
+export function startAttached(argv: Argv, behind: string): Started {
   const [program = '', ...args] = argv;
-  return startedOf(spawn(program, args, { stdio: 'inherit', env: complete(undefined) }), program);
+  const { PATH, ...env } = complete();
+  return startedOf(
+    spawn(program, args, { stdio: 'inherit', env: { ...env, PATH: `${PATH}:${behind}` } }),
+    program,
+  );
 }
 
 /** Where a program is, on PATH or in the directories that a plain user's PATH lacks. */

@@ -1,5 +1,5 @@
 /** What /proc tells of processes that are not ours (proc(5)). */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { capabilities } from './capabilities.ts';
 
 export interface ProcessStatus {
@@ -32,6 +32,27 @@ export function processesHere(fits: (argv: readonly string[]) => boolean): Proce
     .flatMap(pid => processStatus(pid) ?? []);
 }
 
+/** What a process was started with, and from where it sees files. */
+export interface ProcessOrigin {
+  readonly environment: Readonly<Record<string, string>>;
+  /** What its relative paths are relative to. */
+  readonly folder: string;
+}
+
+/** Undefined when it is not ours to see, or a path means another file to it than to us. */
+export function processOrigin(pid: number): ProcessOrigin | undefined {
+  const [root, ours] = [`/proc/${pid}/root/`, '/'].map(path =>
+    attempt(() => statSync(path, { bigint: true })),
+  );
+  if (root === undefined || root.dev !== ours?.dev || root.ino !== ours.ino) return undefined;
+  const folder = readLink(`/proc/${pid}/cwd`);
+  const environment = read(`/proc/${pid}/environ`);
+  if (folder === undefined || environment === undefined) return undefined;
+  const variables = environment.split('\0').filter(text => text.includes('='));
+  const pairs = variables.map(text => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]);
+  return { environment: Object.fromEntries(pairs), folder };
+}
+
 /** The process that has the socket of this inode open; undefined when nobody has, or it cannot be seen from here. */
 export function socketHolder(inode: string): number | undefined {
   const target = `socket:[${inode}]`;
@@ -49,7 +70,8 @@ function pids(): number[] {
 }
 
 function argvOf(pid: number): string[] {
-  return (read(`/proc/${pid}/cmdline`) ?? '').split('\0').filter(word => word !== '');
+  const text = read(`/proc/${pid}/cmdline`) ?? '';
+  return text === '' ? [] : text.replace(/\0$/, '').split('\0');
 }
 
 function read(path: string): string | undefined {

@@ -89,6 +89,12 @@ test('in a lab of 3 hosts with 2 containers each, every container reaches every 
         await exec('switch', 'ip', '-br', 'link', 'show', 'master', 'br0'),
         /host1@.*host2@.*host3@/s,
       );
+      const plan = await exec('host1', '--', 'sh', '-c', 'weft plan 2>&1');
+      assert.match(
+        plan,
+        /^weft: -registry -subnet-file [^#]*\n# nothing to do: /,
+        'weft, and its flags, are known',
+      );
       await refused(exec('host1', '--', 'sh', '-c', 'exit 7'), 7, /^$/);
       await refused(exec('host1', '--', 'sh', '-c', 'kill -9 $$'), 137, /^$/);
       await refused(exec('host9', '--', 'true'), 1, /has no "host9"; did you mean host1\?/);

@@ -36,7 +36,7 @@ const help: CommandHelp = {
   summary: 'find what is wrong with the network here, and say what mends it',
   about: [
     'Looks at this host, its daemon, the registry, the network and the peers, with many checks at once that do not depend on one another. What is wrong comes first: what it is, what shows it, and the commands that mend it, as they can be run. Changes nothing, and needs neither the daemon nor the registry; without root it sees less, and says so.',
-    'Flags that are not given are read from FLANNELD_* variables, so that the environment file of the daemon serves here too.',
+    'Flags that are not given are read from FLANNELD_* variables, and then as they were given to the daemon that runs here, if one does: a note says which.',
   ],
   flags: withDaemonFlags(ownFlags),
   examples: [

@@ -76,6 +76,7 @@ const explanations: Readonly<Record<string, Explanation>> = {
     about: ['What follows the place is the command, with its own flags; -- may stand between the two.'],
     examples: [
       ['weft lab exec host1/c1 -- ping -c1 10.2.54.2', 'from a container to another'],
+      ['weft lab exec host1 -- weft doctor', 'what is wrong on a host?'],
       ['weft lab exec host1', 'a shell on a host'],
       ['weft lab exec --name other switch -- ip -br link', 'the switch of another lab'],
     ],

@@ -37,7 +37,7 @@ const help: CommandHelp = {
   summary: 'what this host lacks of what it should have, as commands',
   about: [
     'Reads config and leases from the registry and the state of the kernel, and prints what `weft run` with the same flags would do, as a script for a shell in which all else is a comment. Changes nothing, and needs no daemon; without root the firewall cannot be read.',
-    'Flags that are not given are read from FLANNELD_* variables, so that the environment file of the daemon serves here too.',
+    'Flags that are not given are read from FLANNELD_* variables, and then as they were given to the daemon that runs here, if one does: a note says which.',
   ],
   flags: withDaemonFlags(ownFlags),
   examples: [

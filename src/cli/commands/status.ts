@@ -49,7 +49,7 @@ const help: CommandHelp = {
   summary: 'how this host stands in its network, and what leads to each peer',
   about: [
     'Reads config and leases from the registry, and looks in the kernel for what should be there for each of them. A daemon that runs adds what it alone knows: whether peers answer, what it repaired, what troubles it. Changes nothing, needs no daemon and no root. With the registry away it tells what the kernel, the subnet file and the daemon tell.',
-    'Flags that are not given are read from FLANNELD_* variables, so that the environment file of the daemon serves here too.',
+    'Flags that are not given are read from FLANNELD_* variables, and then as they were given to the daemon that runs here, if one does: a note says which.',
   ],
   flags: withDaemonFlags(ownFlags),
   examples: [

