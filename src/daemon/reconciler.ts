@@ -30,15 +30,19 @@ import {
   stateOf,
 } from '../state/kernel-object.ts';
 import { StateBook } from '../state/state-book.ts';
-import { giveMemoryBack } from '../sys/heap.ts';
 import type { NetlinkSocket } from '../sys/netlink-socket.ts';
+import { DirtyKeys } from './dirty-keys.ts';
+import { HeapRest } from './heap-rest.ts';
 import { KernelMirror } from './kernel-mirror.ts';
 import { LookSchedule } from './look-schedule.ts';
 import { Instruments } from './metrics/instruments.ts';
+import { NoticeHold } from './notice-hold.ts';
 import { spareDevices, takeNameBack } from './own-devices.ts';
 import { type Failing, Refusals } from './refusals.ts';
 import { RepairGate } from './repair-gate.ts';
 import { RepairLog } from './repair-log.ts';
+import { StepCounts, type Tally } from './step-counts.ts';
+import { WishDelays } from './wish-delays.ts';
 
 export interface ReconcilerOptions {
   readonly socket: NetlinkSocket;
@@ -64,23 +68,6 @@ export interface ReconcilerOptions {
   readonly instruments?: Instruments | undefined;
 }
 
-/** What the reconciler has done since it was last asked. */
-export interface Tally {
-  readonly added: number;
-  readonly replaced: number;
-  readonly deleted: number;
-}
-
-/** So many objects are dealt with in one turn. */
-const keysPerTurn = 2048;
-/** More than this keep the notices waiting until they are dealt with: hearing of each of our own FDB entries takes as long as writing it. */
-const fewAtOnce = 4 * keysPerTurn;
-/** So many notices find room in the kernel's queue, see NetlinkMonitor; if all of them were somebody else's, even. */
-const mostHeld = 20 * keysPerTurn;
-/** After so many, what dealing with them left in memory is worth the time to give it back: a moment later, and rarely. */
-const muchWork = 8 * keysPerTurn;
-const rest = { afterMs: 1000, spacingMs: 30_000 } as const;
-
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #instruments: Instruments;
@@ -94,13 +81,13 @@ export class Reconciler {
   #wished = new Set<ObjectKey>();
   /** Wanted no more, and not removed yet. */
   readonly #released = new Map<ObjectKey, KernelObject>();
-  #dirty = new Set<ObjectKey>();
-  /** Dirty for longer: what becomes so meanwhile comes first. */
-  #backlog = new Set<ObjectKey>();
+  readonly #dirty = new DirtyKeys();
   /** Differences that are left for a while, because somebody fights over them. */
   readonly #heldBack = new Set<ObjectKey>();
-  /** When the wish for a key came up, for one key of each wish. */
-  readonly #arrivals = new Map<ObjectKey, number>();
+  readonly #delays: WishDelays;
+  readonly #counts: StepCounts;
+  readonly #hold: NoticeHold;
+  readonly #heap: HeapRest;
   #stale = true;
   /** Before the first wish everything of ours would look stale, and would be removed. */
   #begun = false;
@@ -109,16 +96,15 @@ export class Reconciler {
   /** Keys that the monitor contradicts while steps are being taken: it knows better than what the steps say. */
   #contradicted = new Set<ObjectKey>();
   #running: Promise<void> | undefined;
-  #holding = false;
-  /** Objects dealt with since memory was last given back, and when that was. */
-  #worked = 0;
-  #restedMs = Number.NEGATIVE_INFINITY;
-  #tally = { added: 0, replaced: 0, deleted: 0 };
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#instruments = options.instruments ?? new Instruments();
     this.#schedule = new LookSchedule(options);
+    this.#delays = new WishDelays(options.clock, this.#instruments);
+    this.#counts = new StepCounts(this.#instruments);
+    this.#hold = new NoticeHold(hold => options.onHold?.(hold));
+    this.#heap = new HeapRest(options.clock, (delayMs, act) => this.#schedule.later(delayMs, act));
     this.#refusals = new Refusals(options, error => this.#instruments.refused('change', error));
     // By reference: devices come and go with the plan.
     this.#mirror = new KernelMirror(options, this.#book);
@@ -143,7 +129,7 @@ export class Reconciler {
 
   /** How many objects are yet to be compared with the kernel, or put right, as soon as there is time. */
   get pending(): number {
-    return this.#dirty.size + this.#backlog.size;
+    return this.#dirty.size;
   }
 
   /** Is there, as far as is known, nothing in the kernel in this one's place? */
@@ -199,7 +185,7 @@ export class Reconciler {
       // What a device loses when it is made anew is known only after a look.
       if (object.type === 'link') this.#stale = true;
     }
-    this.#arrived(last, sinceMs);
+    this.#delays.wished(last, sinceMs);
     this.#wake();
   }
 
@@ -210,7 +196,7 @@ export class Reconciler {
       if (object !== undefined) this.#released.set(key, object);
       this.#wish(key);
     }
-    this.#arrived(keys.at(-1), sinceMs);
+    this.#delays.wished(keys.at(-1), sinceMs);
     this.#wake();
   }
 
@@ -252,9 +238,7 @@ export class Reconciler {
   /** The like, and tells what was done since the last call. */
   async settled(): Promise<Tally> {
     await this.atRest();
-    const tally = this.#tally;
-    this.#tally = { added: 0, replaced: 0, deleted: 0 };
-    return tally;
+    return this.#counts.take();
   }
 
   #wish(key: ObjectKey): void {
@@ -268,10 +252,7 @@ export class Reconciler {
   }
 
   #soilDiffering(): void {
-    const soil = (key: ObjectKey): void => {
-      if (!this.#backlog.has(key)) this.#dirty.add(key);
-    };
-    this.#book.eachDifference(soil);
+    this.#book.eachDifference(key => this.#dirty.addUnlessWaiting(key));
   }
 
   #soilAll(): void {
@@ -284,29 +265,20 @@ export class Reconciler {
     // Whoever wakes us while the kernel cannot be read only adds to the next try.
     if (this.#schedule.mustWait) return;
     this.#running = this.#work()
-      .finally(() => this.#holdNotices(false))
+      .finally(() => this.#hold.end())
       .then(
         () => {
           this.#running = undefined;
           this.#schedule.succeeded();
           this.#schedule.retry(this.#refusals.nextInMs, () => this.resync());
           if (this.#stale || this.pending > 0) this.#wake();
-          else this.#restIfDue();
+          else this.#heap.idle();
         },
         error => {
           this.#running = undefined;
           this.#onUnreadable(error);
         },
       );
-  }
-
-  #restIfDue(): void {
-    if (this.#worked < muchWork) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    const restMs = Math.max(nowMs + rest.afterMs, this.#restedMs + rest.spacingMs);
-    this.#worked = 0;
-    this.#restedMs = restMs;
-    this.#schedule.later(restMs - nowMs, giveMemoryBack);
   }
 
   async #work(): Promise<void> {
@@ -316,38 +288,14 @@ export class Reconciler {
       await setImmediate();
       if (this.#options.signal.aborted) break;
       if (this.#stale) await this.#look();
-      this.#holdNotices(this.#holding || (this.pending > fewAtOnce && this.pending <= mostHeld));
-      await this.#workOn(this.#takeDirty());
+      this.#hold.begin(this.pending);
+      await this.#workOn(this.#dirty.take(this.#options.devices));
     }
-  }
-
-  #holdNotices(hold: boolean): void {
-    if (hold === this.#holding) return;
-    this.#holding = hold;
-    this.#options.onHold?.(hold);
-  }
-
-  /** As many keys as keep others waiting only for a moment; each is put off once at most, however many there are. */
-  #takeDirty(): Set<ObjectKey> {
-    const keys = new Set<ObjectKey>();
-    // Devices first: as long as one is down the kernel refuses all that shall be on it.
-    for (const name of this.#options.devices) {
-      const key = keyOf({ type: 'link', value: { name } });
-      if (this.#dirty.delete(key) || this.#backlog.delete(key)) keys.add(key);
-    }
-    moveKeys(this.#dirty, keys);
-    if (this.#backlog.size === 0) [this.#dirty, this.#backlog] = [this.#backlog, this.#dirty];
-    else {
-      for (const key of this.#dirty) this.#backlog.add(key);
-      this.#dirty.clear();
-    }
-    moveKeys(this.#backlog, keys);
-    return keys;
   }
 
   async #workOn(keys: ReadonlySet<ObjectKey>): Promise<void> {
     this.#contradicted = new Set();
-    this.#worked += keys.size;
+    this.#heap.worked(keys.size);
     const [wished, wrong] = [new Set<ObjectKey>(), new Set<ObjectKey>()];
     for (const key of keys) {
       if (this.#wished.delete(key)) wished.add(key);
@@ -459,7 +407,7 @@ export class Reconciler {
   }
 
   #learn({ done, failed }: Applied, keys: ReadonlySet<ObjectKey>, wished: ReadonlySet<ObjectKey>): void {
-    this.#count(done);
+    this.#counts.add(done);
     for (const step of done) {
       if (this.#contradicted.has(step.key)) continue;
       if (this.#mirror.learn(step)) this.#stale = true;
@@ -476,38 +424,12 @@ export class Reconciler {
     if (failed.some(({ step, error }) => this.#lostDevice(step, error))) this.#stale = true;
   }
 
-  #count(done: readonly Step[]): void {
-    const counts = new Map<Step['verb'], Map<KernelObject['type'], number>>();
-    for (const { verb, object } of done) {
-      const ofVerb = counts.get(verb) ?? new Map<KernelObject['type'], number>();
-      counts.set(verb, ofVerb.set(object.type, (ofVerb.get(object.type) ?? 0) + 1));
-    }
-    for (const [verb, ofVerb] of counts) {
-      for (const [object, count] of ofVerb) {
-        this.#tally[verb === 'add' ? 'added' : verb === 'replace' ? 'replaced' : 'deleted'] += count;
-        this.#instruments.steps.add({ verb, object }, count);
-      }
-    }
-  }
-
   /** Nothing is left to do for this key, unless it has been wished for otherwise meanwhile. */
   #settle(key: ObjectKey): void {
-    if (!this.#wished.has(key)) this.#released.delete(key);
     this.#refusals.resolve(key);
-    this.#carriedOut(key);
-  }
-
-  /** All that is wished at once is done at once, or nearly: one key stands for it. */
-  #arrived(key: ObjectKey | undefined, sinceMs: number | undefined): void {
-    if (key !== undefined && sinceMs !== undefined) this.#arrivals.set(key, sinceMs);
-  }
-
-  #carriedOut(key: ObjectKey): void {
-    const sinceMs = this.#arrivals.get(key);
-    // Wished for otherwise by now: that wish is yet to be carried out.
-    if (sinceMs === undefined || this.#wished.has(key)) return;
-    this.#arrivals.delete(key);
-    this.#instruments.eventDelay.observe((this.#options.clock.monotonicMs() - sinceMs) / 1000);
+    if (this.#wished.has(key)) return;
+    this.#released.delete(key);
+    this.#delays.carriedOut(key);
   }
 
   /** Was this step refused because its device is gone, of which no notice has come yet? */
@@ -525,14 +447,5 @@ export class Reconciler {
     this.#instruments.refused('look', error);
     const retryInMs = this.#schedule.failed(error, () => this.#wake());
     log.error({ error, retryInMs }, 'the kernel could not be read or written, trying again');
-  }
-}
-
-/** Fills `to` up to what is dealt with in one turn. */
-function moveKeys(from: Set<ObjectKey>, to: Set<ObjectKey>): void {
-  for (const key of from) {
-    if (to.size >= keysPerTurn) return;
-    to.add(key);
-    from.delete(key);
   }
 }

@@ -35,7 +35,7 @@ import type { LeaseKeeper } from '../registry/lease-keeper.ts';
 import type { OwnLease } from '../registry/own-lease.ts';
 import type { SubnetManager } from '../registry/subnet-manager.ts';
 import { objectCommand } from '../state/describe.ts';
-import { deviceOf, type KernelObject, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
+import { type KernelObject, keyOf, type LinkName, type ObjectKey } from '../state/kernel-object.ts';
 import { Announcement } from './announcement.ts';
 import { Carriers } from './carriers.ts';
 import type { Readiness } from './health.ts';
@@ -54,6 +54,7 @@ import { enableForwarding, refuseRouterAdvertisements } from './preflight.ts';
 import { PeerProber } from './probing/peer-prober.ts';
 import { Reconciler } from './reconciler.ts';
 import { RegistryStatus } from './registry-status.ts';
+import { RetiredPlans } from './retired-plans.ts';
 import { UnderlayWatch } from './underlay-watch.ts';
 
 export interface ServeTools {
@@ -83,7 +84,6 @@ export interface OtherNetworks {
 
 /** How often it is asked whether a look is due that nothing asks for: peers may have come meanwhile, and it is put off. */
 const auditCheckMs = 60_000;
-const retireCheckMs = 100;
 /** How long a new carrier may take before the plan that needs it is followed all the same. */
 const carrierPatienceMs = 2000;
 const carrierCheckMs = 20;
@@ -108,8 +108,7 @@ export class NetworkService {
   readonly #limits: LimitsWatch;
   readonly #registry: RegistryStatus;
   readonly #instruments = new Instruments();
-  /** Devices of plans that are no longer in force, until they are gone. */
-  readonly #retired = new Set<{ readonly devices: readonly LinkName[]; readonly plan: Membership }>();
+  readonly #retired: RetiredPlans;
   #membership: Membership;
   #keeper: LeaseKeeper | undefined;
   #rewatch = new AbortController();
@@ -130,6 +129,14 @@ export class NetworkService {
     this.#announcement = new Announcement(options, tools.log);
     const apart = () => tools.others?.apart() ?? [];
     this.#traffic = openTraffic(options, { ...tools, apart }, membership, tools.place.netns);
+    this.#retired = new RetiredPlans({
+      ...tools,
+      reconciler: () => this.#reconciler,
+      onGone: () => {
+        tools.locks.hold(this.#heldLocks());
+        this.#holdConfigs();
+      },
+    });
     this.#reconciler = this.#createReconciler();
     this.#carriers = new Carriers({
       log: tools.log,
@@ -293,16 +300,12 @@ export class NetworkService {
   }
 
   #devices(): LinkName[] {
-    return [...devicesOf(this.#membership), ...[...this.#retired].flatMap(({ devices }) => devices)];
+    return [...devicesOf(this.#membership), ...this.#retired.devices];
   }
 
   #owns(object: KernelObject): boolean {
-    if (backendsOf(this.#membership).some(({ backend, host }) => backend.owns(host, object))) return true;
-    const device = deviceOf(object) ?? '';
-    return [...this.#retired].some(
-      ({ devices, plan }) =>
-        devices.includes(device) && backendsOf(plan).some(({ backend, host }) => backend.owns(host, object)),
-    );
+    const owns = ({ backend, host }: ReturnType<typeof backendsOf>[number]) => backend.owns(host, object);
+    return backendsOf(this.#membership).some(owns) || this.#retired.owns(object);
   }
 
   /** Follows the leases as the membership of the moment sees them, and reads them all again when it sees otherwise. */
@@ -395,7 +398,7 @@ export class NetworkService {
   }
 
   #holdConfigs(): void {
-    const plans = [this.#membership, ...[...this.#retired].map(({ plan }) => plan)];
+    const plans = [this.#membership, ...this.#retired.plans];
     const configs = plans.flatMap(plan => backendsOf(plan).map(({ host }) => host.config));
     this.#tools.others?.hold([...new Set(configs)]);
   }
@@ -485,7 +488,7 @@ export class NetworkService {
     if (this.#tools.signal.aborted) return;
     const now = this.#membership;
     const lacked = devicesOf(before).filter(device => !devicesOf(now).includes(device));
-    if (lacked.length > 0) void this.#retire(lacked, before);
+    if (lacked.length > 0) void this.#retired.add(lacked, before);
     if (this.#reconciler.begun) {
       const keys = new Set(planHost(now).map(keyOf));
       this.#peers.rehost();
@@ -514,24 +517,8 @@ export class NetworkService {
     if (!this.#tools.signal.aborted) this.#keeper?.publish(this.#membership.host.lease.attrs);
   }
 
-  /** Keeps devices that no plan names any more in hand until they are gone, and not longer: then they are others'. */
-  async #retire(devices: readonly LinkName[], plan: Membership): Promise<void> {
-    const { clock, locks, signal } = this.#tools;
-    const entry = { devices, plan };
-    this.#retired.add(entry);
-    const names = new Set(devices.map(name => keyOf({ type: 'link', value: { name } })));
-    do {
-      await clock.sleep(retireCheckMs, { signal }).catch(() => {});
-      await this.#reconciler.settled();
-    } while (!signal.aborted && [...names].some(key => this.#reconciler.failing.has(key)));
-    this.#retired.delete(entry);
-    if (signal.aborted) return;
-    locks.hold(this.#heldLocks());
-    this.#holdConfigs();
-  }
-
   #heldLocks(): string[] {
-    return [...locksOf(this.#membership), ...[...this.#retired].flatMap(({ devices }) => devices)];
+    return [...locksOf(this.#membership), ...this.#retired.devices];
   }
 
   #onPeers(change: PeerChange): void {
