@@ -1,6 +1,5 @@
 /** Doctor's checks on each network that `weft run` with these flags would serve. */
 import { hasCode } from '../base/errors.ts';
-import { silentLog } from '../base/log.ts';
 import { shellWord } from '../base/shell-word.ts';
 import { instancePrefix } from '../control/instance-name.ts';
 import type { NamedNetwork } from '../daemon/options.ts';
@@ -15,11 +14,9 @@ import { configsOf } from './configs-apart.ts';
 import type { Diagnosis } from './doctor-text.ts';
 import { eachNetwork, type PlacedNetwork } from './each-network.ts';
 import { interruptible } from './interrupt.ts';
-import { openRegistry } from './open-registry.ts';
+import { openToLook } from './open-registry.ts';
 import { type CalledPeer, type PeerChoice, peerChoice, unknownPeer } from './peer-choice.ts';
-import type { RegistryOptions } from './registry-flags.ts';
 import type { RunOptions } from './run-options.ts';
-import { unopenedRegistry } from './unopened-registry.ts';
 
 /**
  * @param peer of the peers only that one, as `-peer` names it; '' for all
@@ -28,7 +25,7 @@ import { unopenedRegistry } from './unopened-registry.ts';
 export async function diagnoseAll(options: RunOptions, peer: string): Promise<Diagnosis[]> {
   const choice = peer === '' ? undefined : peerChoice(peer);
   return await interruptible(async signal => {
-    const registry = await openOrStandIn(options.registry);
+    const registry = await openToLook(options.registry);
     try {
       const { placed, unplaced } = placesOf(options);
       const diagnoses = await eachNetwork(placed, { registry, signal }, network => diagnose(network, choice));
@@ -39,22 +36,6 @@ export async function diagnoseAll(options: RunOptions, peer: string): Promise<Di
       await registry.close();
     }
   });
-}
-
-/** Most checks need no registry. */
-async function openOrStandIn(options: RegistryOptions): Promise<Registry> {
-  try {
-    return await openRegistry(options, silentLog);
-  } catch (error) {
-    return unopenedRegistry(nameOf(options), error);
-  }
-}
-
-/** As the registry would call itself; an endpoint may hold a password. */
-function nameOf(options: RegistryOptions): string {
-  if (options.type === 'dir') return `dir:${options.path}`;
-  const endpoints = options.endpoints.map(text => text.replace(/^([^:/]*:\/\/)?.*@/, '$1'));
-  return `etcd ${endpoints.join(',')}${options.prefix}`;
 }
 
 interface Places {

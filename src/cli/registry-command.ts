@@ -4,7 +4,7 @@ import type { Registry } from '../registry/registry.ts';
 import { applyEnvironment } from './flag-environment.ts';
 import { parseFlags } from './go-flags.ts';
 import { interruptible } from './interrupt.ts';
-import { openRegistry } from './open-registry.ts';
+import { openRegistry, openToLook } from './open-registry.ts';
 import { type RegistryOptions, registryFlags, registryOptionsOf } from './registry-flags.ts';
 import { reportWarning } from './report.ts';
 
@@ -32,8 +32,23 @@ export async function withRegistry<T>(
   work: (registry: Registry, signal: AbortSignal) => Promise<T>,
   log: Log = silentLog,
 ): Promise<T> {
-  return interruptible(async signal => {
-    const registry = await openRegistry(options, log);
+  return await withOpened(() => openRegistry(options, log), work);
+}
+
+/** The like for work that changes nothing, see {@link openToLook}. */
+export async function lookingAtRegistry<T>(
+  options: RegistryOptions,
+  work: (registry: Registry, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return await withOpened(() => openToLook(options), work);
+}
+
+async function withOpened<T>(
+  open: () => Promise<Registry>,
+  work: (registry: Registry, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return await interruptible(async signal => {
+    const registry = await open();
     try {
       return await work(registry, signal);
     } finally {

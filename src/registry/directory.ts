@@ -22,8 +22,10 @@ import type {
 } from './registry.ts';
 
 export interface DirectoryOptions {
-  /** Made when it is not there. All who share it are on one machine and one file system. */
+  /** All who share it are on one machine and one file system. */
   readonly path: string;
+  /** False: it is refused when it is not there. Made, unless given. */
+  readonly make?: boolean | undefined;
   readonly clock: Clock;
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
@@ -35,7 +37,7 @@ export interface DirectoryOptions {
 /**
  * The embedded registry: one file per key in a directory, for all hosts (network namespaces) of one machine.
  * Nothing runs: processes meet in the files, through a lock and inotify.
- * @throws WeftError `registry-unavailable` when the directory cannot be made or used
+ * @throws WeftError `registry-unavailable` when the directory cannot be made or used, or is not there and shall not be made
  */
 export async function openDirectoryRegistry(options: DirectoryOptions): Promise<Registry> {
   const registry = new DirectoryRegistry({
@@ -45,7 +47,7 @@ export async function openDirectoryRegistry(options: DirectoryOptions): Promise<
     historyLength: options.historyLength ?? 1000,
   });
   try {
-    await registry.prepare();
+    await registry.prepare(options.make ?? true);
     return registry;
   } catch (error) {
     await registry.close();
@@ -60,16 +62,17 @@ class DirectoryRegistry implements Registry {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
 
-  constructor(options: Required<DirectoryOptions> & { readonly log: Log; readonly historyLength: number }) {
+  constructor(options: DirectoryOptions & { readonly log: Log; readonly historyLength: number }) {
     this.name = `dir:${options.path}`;
     this.#clock = options.clock;
     this.#store = new DirectoryStore(options);
     this.#keeper = new DirectoryKeeper(this.#store, options);
   }
 
-  /** Makes the directory where it is missing, and looks at what is in it. */
-  async prepare(): Promise<void> {
-    this.#store.makeFolder();
+  /** Looks at what is in the directory, which is made where it is missing, or refused. */
+  async prepare(make: boolean): Promise<void> {
+    if (make) this.#store.makeFolder();
+    else this.#store.requireFolder();
     await this.list('');
   }
 

@@ -66,10 +66,11 @@ test('config check refuses an invalid config with 1', async () => {
 test('config put writes to a directory, config get reads it back, and changes are told', async t => {
   const folder = await temporaryFolder(testScope(t));
   const registry = ['-registry', `dir:${folder}/weft`];
-  const get = () => weft(['config', 'get', ...registry]);
+  const get = (from = registry) => weft(['config', 'get', ...from]);
   const put = (input: string) => weft(['config', 'put', '-', ...registry], { input });
 
-  const missing = await get();
+  assert.match((await get()).stderr, /^weft: \S+\/weft: there is no such folder$/m);
+  const missing = await get(['-registry', `dir:${folder}`]);
   assert.equal(missing.code, 1);
   assert.match(
     missing.stderr,

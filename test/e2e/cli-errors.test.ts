@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
@@ -205,4 +205,16 @@ test('without any Node that is new enough the launcher names what it found and w
       stderr: `weft: Node.js 22.18 or newer is needed; the only one found is ${node}, ${old}\n${remedy}`,
     });
   }
+});
+
+test('who only looks makes no folder for a registry that is not there, and says that it is not', async t => {
+  const folder = path.join(await temporaryFolder(testScope(t)), 'leases');
+  for (const args of ['status', 'plan', 'doctor', 'config get']) {
+    const { stdout, stderr, code } = await weft([...args.split(' '), '-registry', `dir:${folder}`]);
+    assert.match(stdout + stderr, /leases: there is no such folder$/m, args);
+    assert.notEqual(code, 0, args);
+    await assert.rejects(access(folder), { code: 'ENOENT' }, args);
+  }
+  assert.match((await weft(['trace', '192.0.2.1', '-registry', `dir:${folder}`])).stdout, /this host/);
+  await assert.rejects(access(folder), { code: 'ENOENT' });
 });

@@ -10,7 +10,7 @@ import { readConfigFile } from '../config-file.ts';
 import { explain } from '../describe.ts';
 import { parseFlags } from '../go-flags.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
-import { readRegistryArguments, withRegistry } from '../registry-command.ts';
+import { lookingAtRegistry, readRegistryArguments, withRegistry } from '../registry-command.ts';
 import { registryFlags } from '../registry-flags.ts';
 import { print, reportWarning } from '../report.ts';
 
@@ -68,7 +68,7 @@ async function get(args: readonly string[]): Promise<void> {
   const { help, registry: options, positional } = readRegistryArguments(args);
   if (help) return print(renderCommandHelp(getHelp));
   if (positional[0] !== undefined) throw wrongUsage(`unexpected argument ${positional[0]}`, getHelp);
-  await withRegistry(options, async (registry, signal) => {
+  await lookingAtRegistry(options, async (registry, signal) => {
     const entry = await registry.get(configKey, { signal });
     if (entry !== undefined) return print(entry.value);
     throw new WeftError('config-missing', `${registry.name} holds no network config`, {

@@ -11,7 +11,7 @@ import type { FlagTable } from '../go-flags.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { planJson } from '../plan-json.ts';
 import { isComplete, isDifferent, type Plan, renderPlan } from '../plan-text.ts';
-import { withRegistry } from '../registry-command.ts';
+import { lookingAtRegistry } from '../registry-command.ts';
 import { isUsageError, print, reportError, reportWarning } from '../report.ts';
 import type { RunOptions } from '../run-options.ts';
 import { keepHeapSmall } from '../small-heap.ts';
@@ -59,7 +59,7 @@ async function plan(args: readonly string[]): Promise<void> {
     if (given === undefined) return print(renderCommandHelp(help));
     const { values, options } = given;
     keepHeapSmall();
-    const plans = await withRegistry(options.registry, async (registry, signal) =>
+    const plans = await lookingAtRegistry(options.registry, async (registry, signal) =>
       values.as === ''
         ? await eachNetwork(options, { registry, signal }, planHere)
         : await plansOf(values.as, options, { registry, signal }),

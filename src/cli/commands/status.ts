@@ -11,7 +11,7 @@ import type { FlagTable, FlagValues } from '../go-flags.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { type CalledPeer, peerChoice, unknownPeer } from '../peer-choice.ts';
 import { inPeerOrder, type PeerOrder, peerOrders } from '../peer-order.ts';
-import { withRegistry } from '../registry-command.ts';
+import { lookingAtRegistry } from '../registry-command.ts';
 import { debugging, isUsageError, print, renderError, reportError } from '../report.ts';
 import { keepHeapSmall } from '../small-heap.ts';
 import { statusJson, unreadJson } from '../status-json.ts';
@@ -79,7 +79,7 @@ async function status(args: readonly string[]): Promise<void> {
     }
     keepHeapSmall();
     const { readStatus } = await import('../read-status.ts');
-    await withRegistry(options.registry, async (registry, signal) => {
+    await lookingAtRegistry(options.registry, async (registry, signal) => {
       const read = async (): Promise<Iterable<string>> => {
         const all = await eachNetwork(options, { registry, signal }, readStatus);
         process.exitCode = all.every(isHealthy) ? 0 : 1;

@@ -4,7 +4,6 @@ import process from 'node:process';
 import type { Command } from 'commander';
 import { describeError } from '../../base/errors.ts';
 import { familyOf } from '../../base/ip.ts';
-import { silentLog } from '../../base/log.ts';
 import type { NetlinkSocket } from '../../sys/netlink-socket.ts';
 import type { AskingThere } from '../../trace/ask-there.ts';
 import { drawTrace } from '../../trace/drawing.ts';
@@ -16,7 +15,7 @@ import { applyEnvironment } from '../flag-environment.ts';
 import { withFlagsOfDaemon } from '../flags-of-daemon.ts';
 import { parseFlags } from '../go-flags.ts';
 import { interruptible } from '../interrupt.ts';
-import { openRegistry } from '../open-registry.ts';
+import { openToLook } from '../open-registry.ts';
 import { registerWithOwnArguments } from '../own-arguments.ts';
 import { type RegistryOptions, registryOptionsOf } from '../registry-flags.ts';
 import { print, reportWarning } from '../report.ts';
@@ -97,7 +96,7 @@ async function traceHere(
   try {
     const firewall = await readFirewall(undefined, familyOf(options.destination), signal);
     const view = await readView(socket, firewall);
-    const network = await readNetwork(() => openRegistry(registry, silentLog), { subnetEnv, view, signal });
+    const network = await readNetwork(() => openToLook(registry), { subnetEnv, view, signal });
     const asking = { view, network, port, signal };
     const found = await askThere(await runTrace(socket, view, network, options), asking);
     const { destination } = options;
