@@ -1,11 +1,12 @@
 /**
  * `npm test [-- FILE...]`: installs the Debian packages that are missing, then runs the tests in a sandbox (see
- * support/sandbox.ts) and fails if they leave anything behind in it. Three files at a time, because most wait more than they
+ * support/sandbox.ts) and fails if they leave anything behind in it. Four files at a time, because most wait more than they
  * work. Options of `node --test` may stand among the files: `npm test -- --test-name-pattern=vxlan test/kernel/*.test.ts`.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
+import { resolve } from 'node:path';
 import process from 'node:process';
 import { sweepCgroups } from './support/cgroups.ts';
 import { ensurePackages } from './support/packages.ts';
@@ -18,9 +19,14 @@ ensurePackages();
 await sweepCgroups(process.pid);
 
 const [program = '', ...args] = sandboxed([
-  ...[process.execPath, '--test', '--test-concurrency=3', '--test-timeout=300000', ...given, ...files],
+  ...[process.execPath, '--test', '--test-concurrency=4', '--test-timeout=300000', ...given, ...files],
 ]);
-const env = { ...process.env, WEFT_TEST_SANDBOX: '1', WEFT_TEST_RUN: String(process.pid) };
+const env = {
+  ...process.env,
+  ...{ WEFT_TEST_SANDBOX: '1', WEFT_TEST_RUN: String(process.pid) },
+  // Three hundred processes load the same files.
+  NODE_COMPILE_CACHE: resolve('node_modules/.cache/weft-tests'),
+};
 const sandbox = spawn(program, args, { stdio: 'inherit', env });
 
 // Whatever ends the runner ends the sandbox, at once and whole; SIGKILL does so through the kernel (pdeathsig).
