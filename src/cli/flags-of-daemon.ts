@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { WeftError } from '../base/errors.ts';
 import { flanneldArguments, weftRunArguments } from '../control/daemon-command-line.ts';
-import { type ProcessStatus, processesHere, processOrigin } from '../sys/process-status.ts';
+import { processesHere, processOrigin } from '../sys/process-status.ts';
 import { applyEnvironment, type Environment, variableOf } from './flag-environment.ts';
 import type { FlagValue } from './flag-value.ts';
 import { type FlagTable, parseFlags } from './go-flags.ts';
@@ -65,15 +65,21 @@ interface Daemon {
   readonly asked: Asked;
 }
 
+const kinds = [
+  { name: 'weft run', program: /^node/, argumentsOf: weftRunArguments },
+  { name: 'flanneld', program: /^flanneld/, argumentsOf: flanneldArguments },
+] as const;
+
 function daemonsHere(): Daemon[] {
-  const argumentsOf = (argv: readonly string[]) => weftRunArguments(argv) ?? flanneldArguments(argv);
-  return processesHere(argv => argumentsOf(argv) !== undefined).flatMap(({ pid, argv }: ProcessStatus) => {
-    const origin = processOrigin(pid);
-    const asked =
-      origin && askedBy(runFlags, argumentsOf(argv) ?? [], origin.environment, origin.folder, false);
-    if (asked === undefined || asked.values['kube-subnet-mgr'] === true) return [];
-    return [{ name: weftRunArguments(argv) === undefined ? 'flanneld' : 'weft run', pid, asked }];
-  });
+  return kinds.flatMap(({ name, program, argumentsOf }) =>
+    processesHere(argv => argumentsOf(argv) !== undefined).flatMap(({ pid, argv }) => {
+      const origin = processOrigin(pid, program);
+      const args = argumentsOf(argv);
+      if (origin === undefined || args === undefined) return [];
+      const asked = askedBy(runFlags, args, origin.environment, origin.folder, false);
+      return asked === undefined || asked.values['kube-subnet-mgr'] === true ? [] : [{ name, pid, asked }];
+    }),
+  );
 }
 
 /** Undefined for what cannot be parsed: a call for help, a mistake, or a daemon of another version. */

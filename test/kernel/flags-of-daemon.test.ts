@@ -1,6 +1,6 @@
 /** Which flags a command takes over from the daemon that runs here. The daemons only look like such: none of it does anything. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -11,14 +11,18 @@ import { withFlagsOfDaemon } from '../../src/cli/flags-of-daemon.ts';
 import { runFlags } from '../../src/cli/run-flags.ts';
 import { traceFlags } from '../../src/cli/trace-options.ts';
 import { inNetns } from '../../src/sys/netns.ts';
-import { processesHere } from '../../src/sys/process-status.ts';
+import { processesHere, processOrigin } from '../../src/sys/process-status.ts';
+import { eventually } from '../support/eventually.ts';
 import { testScope } from '../support/leaks.ts';
 import { createNetns } from '../support/netns.ts';
+import { skipWithoutRealRoot } from '../support/privilege.ts';
 
 interface Started {
   readonly env?: Readonly<Record<string, string>>;
   /** Where, below the house. */
   readonly folder?: string;
+  /** What to put before the program. */
+  readonly wrap?: readonly string[];
 }
 
 interface House {
@@ -38,10 +42,10 @@ async function createHouse(t: TestContext): Promise<House> {
   const path = createFolder(scope);
   return {
     path,
-    start: async (args, { env = {}, folder = '.' } = {}) => {
+    start: async (args, { env = {}, folder = '.', wrap = [] } = {}) => {
       const argv = [process.execPath, `${path}/src/cli/main.ts`, 'run', ...args];
       const inFolder = ['env', '-C', join(path, folder), ...Object.entries(env).map(pair => pair.join('='))];
-      const daemon = await netns.start([...inFolder, ...argv]);
+      const daemon = await netns.start([...wrap, ...inFolder, ...argv]);
       const isIt = (words: readonly string[]): boolean => words.join('\0') === argv.join('\0');
       await daemon.waitFor('its command line', () =>
         inNetns(netns.path, () => processesHere(isIt).length > 0),
@@ -61,6 +65,7 @@ async function createHouse(t: TestContext): Promise<House> {
 
 function createFolder(scope: Scope): string {
   const path = mkdtempSync(join(tmpdir(), 'weft-flags-'));
+  chmodSync(path, 0o755);
   scope.defer('folder', () => rmSync(path, { recursive: true }));
   for (const folder of ['src/cli', 'elsewhere']) mkdirSync(join(path, folder), { recursive: true });
   writeFileSync(join(path, 'src/cli/main.ts'), 'setTimeout(() => {}, 600_000);\n');
@@ -150,4 +155,35 @@ test('a daemon of another version, or with leases from Kubernetes, is none to ta
   await house.start(['-iface', 'eth0', '-flag-to-come=1']);
   await house.start(['-iface', 'eth1', '-kube-subnet-mgr']);
   assert.deepEqual(house.taken(), { flags: [], notes: [] });
+});
+
+const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+const netAdmin = ['--inh-caps=+net_admin', '--ambient-caps=+net_admin'];
+
+for (const [who, wrap, flags] of [
+  ['nobody', asNobody, []],
+  // With all capabilities, in a user namespace of its own.
+  ['nobody as root', [...asNobody, 'unshare', '--user', '--map-root-user'], []],
+  // The user of a unit, who may change the network.
+  ['a user with CAP_NET_ADMIN', [...asNobody, ...netAdmin], ['-iface=eth0']],
+] as const) {
+  test(`what ${who} says is ${flags.length > 0 ? 'believed' : 'no reason to believe it'}`, {
+    skip: skipWithoutRealRoot,
+  }, async t => {
+    const house = await createHouse(t);
+    await house.start(['-iface', 'eth0'], { wrap });
+    assert.deepEqual(house.taken().flags, flags);
+  });
+}
+
+test('a program of another name, or one that lends its owner’s rights, is none to believe', async t => {
+  const scope = testScope(t);
+  const netns = await createNetns(scope, 'programs');
+  const program = join(createFolder(scope), 'node');
+  copyFileSync('/bin/sleep', program);
+  const { pid } = await netns.start([program, '600']);
+  await eventually('it to run', () => processOrigin(pid, /^node/) !== undefined);
+  assert.equal(processOrigin(pid, /^flanneld/), undefined);
+  chmodSync(program, 0o4755);
+  assert.equal(processOrigin(pid, /^node/), undefined);
 });
