@@ -6,13 +6,15 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { WeftError } from '../base/errors.ts';
 import { flanneldArguments, weftRunArguments } from '../control/daemon-command-line.ts';
-import { processesHere, processOrigin } from '../sys/process-status.ts';
+import { processOrigin } from '../sys/process-origin.ts';
+import { processesHere } from '../sys/process-status.ts';
 import { applyEnvironment, type Environment, variableOf } from './flag-environment.ts';
 import type { FlagValue } from './flag-value.ts';
 import { type FlagTable, parseFlags } from './go-flags.ts';
 import { registryFlags } from './registry-flags.ts';
 import { reportNote } from './report.ts';
 import { runFlags } from './run-flags.ts';
+import { readRunOptions } from './run-options.ts';
 
 /** What says which network, and which daemon of a host it is. */
 const ofIdentity = [...Object.keys(registryFlags), 'subnet-file', 'networks', 'subnet-dir'];
@@ -22,8 +24,11 @@ const ofMembership = [
   ...ofIdentity,
   ...['networks-allow', 'iface', 'iface-regex', 'iface-can-reach', 'public-ip', 'public-ipv6'],
   ...['ip-masq', 'ip-masq-fully-random-disable', 'ip-masq-exclude', 'iptables-forward-rules'],
-  ...['route-next-hops', 'vtep-filter', 'subnet-lease-renew-margin', 'peer-probing', 'peer-port'],
+  ...['route-next-hops', 'vtep-filter', 'peer-port'],
 ] as const;
+
+/** One wish in three forms, of which the first that is fulfilled counts. */
+const ofInterface = ['iface', 'iface-regex', 'iface-can-reach'];
 
 /** Relative ones are relative to where the daemon was started. */
 const ofPaths = ['subnet-file', 'subnet-dir', 'etcd-keyfile', 'etcd-certfile', 'etcd-cafile'];
@@ -49,11 +54,17 @@ export function withFlagsOfDaemon(
 ): readonly string[] {
   const asked = askedBy(table, args, environment, process.cwd());
   if (asked === undefined) return args;
-  const daemons = daemonsHere().filter(({ asked: theirs }) => isAbout(asked, theirs));
+  const daemons = daemonsHere()
+    .filter(({ asked: theirs }) => isAbout(asked, theirs))
+    .map(daemon => ({ ...daemon, names: missing(table, asked, daemon.asked) }));
   const [daemon] = daemons;
-  if (daemon === undefined || daemons.length > 1) return args;
-  const names = missing(table, asked, daemon.asked);
-  if (names.length === 0) return args;
+  if (daemon === undefined || daemons.every(({ names }) => names.length === 0)) return args;
+  if (daemons.length > 1) {
+    const pids = daemons.map(({ pid }) => pid).join(', ');
+    note(`several daemons run here, pids ${pids}: by -subnet-file one is chosen, whose flags are then taken`);
+    return args;
+  }
+  const { names } = daemon;
   const flags = names.map(name => `-${name}`).join(' ');
   note(`${flags} as given to ${daemon.name}, pid ${daemon.pid}, which runs here`);
   return [...names.flatMap(name => argumentsFor(name, daemon.asked.values[name])), ...args];
@@ -71,18 +82,36 @@ const kinds = [
 ] as const;
 
 function daemonsHere(): Daemon[] {
-  return kinds.flatMap(({ name, program, argumentsOf }) =>
-    processesHere(argv => argumentsOf(argv) !== undefined).flatMap(({ pid, argv }) => {
+  const daemons = kinds.flatMap(({ name, program, argumentsOf }) =>
+    processesHere(argv => argumentsOf(argv) !== undefined).flatMap(({ pid }) => {
       const origin = processOrigin(pid, program);
-      const args = argumentsOf(argv);
-      if (origin === undefined || args === undefined) return [];
+      const args = argumentsOf(origin?.argv ?? []);
+      if (origin === undefined || args === undefined || !isRunnable(args, origin.environment)) return [];
       const asked = askedBy(runFlags, args, origin.environment, origin.folder, false);
-      return asked === undefined || asked.values['kube-subnet-mgr'] === true ? [] : [{ name, pid, asked }];
+      if (asked === undefined || (!origin.isOwn && namesFiles(asked))) return [];
+      return [{ name, pid, parent: origin.parent, asked }];
     }),
   );
+  // What a daemon is about to start has its command line for a moment.
+  return daemons.filter(({ parent }) => daemons.every(({ pid }) => pid !== parent));
 }
 
-/** Undefined for what cannot be parsed: a call for help, a mistake, or a daemon of another version. */
+/** False for a daemon that has a flag which is not supported here, or not yet. */
+function isRunnable(args: readonly string[], environment: Environment): boolean {
+  try {
+    return readRunOptions(args, environment).action === 'run';
+  } catch (error) {
+    if (error instanceof WeftError) return false;
+    throw error;
+  }
+}
+
+/** Whoever may change the network may not therefore say which files we open. */
+function namesFiles({ values, given }: Asked): boolean {
+  return [...ofPaths, 'networks'].some(name => given.has(name)) || values['registry'] !== 'etcd';
+}
+
+/** Undefined for what cannot be parsed: a call for help, or a mistake. */
 function askedBy(
   table: FlagTable,
   args: readonly string[],
@@ -118,11 +147,15 @@ function isAbout({ values, given }: Asked, daemon: Asked): boolean {
 }
 
 function missing(table: FlagTable, asked: Asked, daemon: Asked): string[] {
+  const isOpen = (name: string): boolean => {
+    const wish = ofInterface.includes(name) ? ofInterface : [name];
+    return wish.every(one => !asked.given.has(one));
+  };
   return ofMembership.filter(
     name =>
       Object.hasOwn(table, name) &&
       daemon.given.has(name) &&
-      !asked.given.has(name) &&
+      isOpen(name) &&
       !isSame(asked.values[name], daemon.values[name]),
   );
 }

@@ -45,7 +45,7 @@ export function renderHelp(description: CommandDescription, style: HelpStyle): s
 /** A summary as a sentence: with a capital letter and a full stop. */
 export function sentence(summary: string): string {
   const text = summary.charAt(0).toUpperCase() + summary.slice(1);
-  return text.endsWith('.') ? text : `${text}.`;
+  return /[.?]$/.test(text) ? text : `${text}.`;
 }
 
 /** Longer heads get a line of their own. */

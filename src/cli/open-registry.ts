@@ -1,8 +1,8 @@
 import { type Log, silentLog } from '../base/log.ts';
 import type { Registry } from '../registry/registry.ts';
 import { systemClock } from '../sys/clock.ts';
+import { LateRegistry } from './late-registry.ts';
 import type { RegistryOptions } from './registry-flags.ts';
-import { unopenedRegistry } from './unopened-registry.ts';
 
 /**
  * Opens the registry that `-registry` and the etcd flags name; only its engine is loaded. Whoever opens, closes.
@@ -22,10 +22,11 @@ export async function openRegistry(options: RegistryOptions, log: Log, make = tr
 
 /** For those who only look: nothing is made, and a registry that cannot be opened says why to whoever asks it. */
 export async function openToLook(options: RegistryOptions): Promise<Registry> {
+  const open = () => openRegistry(options, silentLog, false);
   try {
-    return await openRegistry(options, silentLog, false);
-  } catch (error) {
-    return unopenedRegistry(nameOf(options), error);
+    return await open();
+  } catch {
+    return new LateRegistry(nameOf(options), open);
   }
 }
 

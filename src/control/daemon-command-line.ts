@@ -3,8 +3,9 @@
 /** What follows `run` of a `node /opt/weft/src/cli/main.ts run ...`, with flags of Node's in between perhaps; undefined for anything else. */
 export function weftRunArguments(argv: readonly string[]): readonly string[] | undefined {
   const main = argv.findIndex(word => /\/(?:src\/cli\/main\.ts|dist\/cli\/main\.js)$/.test(word));
-  const isOurs = /^node/.test(nameOf(argv[0] ?? '')) && main > 0 && main <= 3 && argv[main + 1] === 'run';
-  return isOurs ? argv.slice(main + 2) : undefined;
+  const ofNode = argv.slice(1, Math.max(main, 1));
+  const isNode = /^node/.test(nameOf(argv[0] ?? '')) && ofNode.every(word => word.startsWith('-'));
+  return isNode && main > 0 && argv[main + 1] === 'run' ? argv.slice(main + 2) : undefined;
 }
 
 /** The arguments of a flanneld; undefined for anything else. */

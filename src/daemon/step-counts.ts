@@ -10,7 +10,7 @@ export interface Tally {
 }
 
 const nothing: Tally = { added: 0, replaced: 0, deleted: 0 };
-const doing = { add: 'added', replace: 'replaced', delete: 'deleted' } as const;
+const participle = { add: 'added', replace: 'replaced', delete: 'deleted' } as const;
 
 /** Counts the changes that the kernel has taken, for the log and for the metrics. */
 export class StepCounts {
@@ -28,9 +28,9 @@ export class StepCounts {
       counts.set(verb, ofVerb.set(object.type, (ofVerb.get(object.type) ?? 0) + 1));
     }
     for (const [verb, ofVerb] of counts) {
-      const done = doing[verb];
+      const field = participle[verb];
       for (const [object, count] of ofVerb) {
-        this.#tally = { ...this.#tally, [done]: this.#tally[done] + count };
+        this.#tally = { ...this.#tally, [field]: this.#tally[field] + count };
         this.#instruments.steps.add({ verb, object }, count);
       }
     }

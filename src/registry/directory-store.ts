@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { describeError, hasCode, WeftError } from '../base/errors.ts';
@@ -73,7 +73,11 @@ export class DirectoryStore {
 
   /** @throws WeftError `registry-unavailable` */
   requireFolder(): void {
-    if (existsSync(this.#root)) return;
+    try {
+      if (statSync(this.#root, { throwIfNoEntry: false }) !== undefined) return;
+    } catch (error) {
+      throw unavailable(this.#root, error);
+    }
     throw new WeftError('registry-unavailable', `${this.#root}: there is no such folder`, {
       remedy:
         'correct the path behind -registry dir:, or start `weft run` or `weft config put` with it, which make it',

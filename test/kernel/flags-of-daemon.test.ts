@@ -11,7 +11,8 @@ import { withFlagsOfDaemon } from '../../src/cli/flags-of-daemon.ts';
 import { runFlags } from '../../src/cli/run-flags.ts';
 import { traceFlags } from '../../src/cli/trace-options.ts';
 import { inNetns } from '../../src/sys/netns.ts';
-import { processesHere, processOrigin } from '../../src/sys/process-status.ts';
+import { processOrigin } from '../../src/sys/process-origin.ts';
+import { processesHere } from '../../src/sys/process-status.ts';
 import { eventually } from '../support/eventually.ts';
 import { testScope } from '../support/leaks.ts';
 import { createNetns } from '../support/netns.ts';
@@ -136,13 +137,21 @@ test('nothing is taken when it is another network that is asked about, or anothe
     '-subnet-file=/run/flannel/subnet.env',
   ]);
   assert.deepEqual(same.flags, ['-iface=eth0']);
+  const { flags } = house.taken(['-iface-regex', '^wg']);
+  assert.deepEqual(
+    flags,
+    ['-etcd-endpoints=http://192.0.2.1:2379'],
+    'an interface was asked for, in another way',
+  );
 });
 
 test('of several daemons the one is taken that what is given is about, and none when it is not clear', async t => {
   const house = await createHouse(t);
   await house.start(['-etcd-prefix', '/red', '-subnet-file', '/run/red.env', '-iface', 'eth0']);
   await house.start(['-etcd-prefix', '/blue', '-subnet-file', '/run/blue.env', '-iface', 'eth1']);
-  assert.deepEqual(house.taken().flags, []);
+  const { flags, notes } = house.taken();
+  assert.deepEqual(flags, []);
+  assert.match(notes[0] ?? '', /^several daemons run here, pids \d+, \d+: by -subnet-file one is chosen/);
   assert.deepEqual(house.taken(['-subnet-file', '/run/blue.env']).flags, [
     '-etcd-prefix=/blue',
     '-iface=eth1',
@@ -150,10 +159,11 @@ test('of several daemons the one is taken that what is given is about, and none 
   assert.deepEqual(house.taken(['-etcd-prefix', '/red']).flags, ['-subnet-file=/run/red.env', '-iface=eth0']);
 });
 
-test('a daemon of another version, or with leases from Kubernetes, is none to take flags from', async t => {
+test('a daemon of another version, with leases from Kubernetes, or with a flag that only Go understands, is none to take flags from', async t => {
   const house = await createHouse(t);
   await house.start(['-iface', 'eth0', '-flag-to-come=1']);
   await house.start(['-iface', 'eth1', '-kube-subnet-mgr']);
+  await house.start(['-iface-regex', '(?P<name>eth)']);
   assert.deepEqual(house.taken(), { flags: [], notes: [] });
 });
 
@@ -173,6 +183,21 @@ for (const [who, wrap, flags] of [
     const house = await createHouse(t);
     await house.start(['-iface', 'eth0'], { wrap });
     assert.deepEqual(house.taken().flags, flags);
+  });
+}
+
+for (const flag of [
+  '-registry=dir:/srv/trap',
+  '-etcd-keyfile=/etc/shadow',
+  '-subnet-file=/x',
+  '-networks=x',
+]) {
+  test(`such a user does not say which files root opens: ${flag}`, {
+    skip: skipWithoutRealRoot,
+  }, async t => {
+    const house = await createHouse(t);
+    await house.start([flag, '-iface', 'eth0'], { wrap: [...asNobody, ...netAdmin] });
+    assert.deepEqual(house.taken(), { flags: [], notes: [] });
   });
 }
 

@@ -49,11 +49,13 @@ const help: CommandHelp = {
 };
 
 async function trace(args: readonly string[]): Promise<void> {
-  const all = withFlagsOfDaemon(traceFlags, args, process.env);
-  const parsed = parseFlags(traceFlags, all, { interspersed: true });
+  const parsed = parseFlags(traceFlags, args, { interspersed: true });
   if (parsed.help) return print(renderCommandHelp(help));
   const options = traceOptionsOf(parsed.values, parsed.rest);
-  const { values, warnings } = applyEnvironment(traceEnvironmentFlags, parsed, process.env);
+  const all = parseFlags(traceFlags, withFlagsOfDaemon(traceFlags, args, process.env), {
+    interspersed: true,
+  });
+  const { values, warnings } = applyEnvironment(traceEnvironmentFlags, all, process.env);
   warnings.forEach(reportWarning);
   const sources = {
     registry: registryOptionsOf(values),

@@ -8,6 +8,7 @@ test('a daemon is known by its command line, and other programs with such words 
     [`${pinned} --no-memory-reducer /opt/weft/bin/../src/cli/main.ts run -v 1`, '-v 1'],
     ['/usr/bin/node --disable-warning=ExperimentalWarning /opt/weft/dist/cli/main.js run', ''],
     ['node /opt/weft/src/cli/main.ts status', undefined],
+    ['node /srv/app.js /opt/weft/src/cli/main.ts run', undefined],
     ['grep -r weft run', undefined],
     ['grep -r /opt/weft/src/cli/main.ts run', undefined],
     ['vi /opt/weft/src/cli/main.ts', undefined],
