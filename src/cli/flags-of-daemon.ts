@@ -82,16 +82,18 @@ const kinds = [
 ] as const;
 
 function daemonsHere(): Daemon[] {
-  const daemons = kinds.flatMap(({ name, program, argumentsOf }) =>
-    processesHere(argv => argumentsOf(argv) !== undefined).flatMap(({ pid }) => {
-      const origin = processOrigin(pid, program);
-      const args = argumentsOf(origin?.argv ?? []);
-      if (origin === undefined || args === undefined || !isRunnable(args, origin.environment)) return [];
-      const asked = askedBy(runFlags, args, origin.environment, origin.folder, false);
-      if (asked === undefined || (!origin.isOwn && namesFiles(asked))) return [];
-      return [{ name, pid, parent: origin.parent, asked }];
-    }),
-  );
+  const kindOf = (argv: readonly string[]) =>
+    kinds.find(({ argumentsOf }) => argumentsOf(argv) !== undefined);
+  const daemons = processesHere(argv => kindOf(argv) !== undefined).flatMap(({ pid, argv }) => {
+    const kind = kindOf(argv);
+    const origin = kind && processOrigin(pid, kind.program);
+    const args = kind?.argumentsOf(origin?.argv ?? []);
+    if (kind === undefined || origin === undefined || args === undefined) return [];
+    if (!isRunnable(args, origin.environment)) return [];
+    const asked = askedBy(runFlags, args, origin.environment, origin.folder, false);
+    if (asked === undefined || (!origin.isOwn && namesFiles(asked))) return [];
+    return [{ name: kind.name, pid, parent: origin.parent, asked }];
+  });
   // What a daemon is about to start has its command line for a moment.
   return daemons.filter(({ parent }) => daemons.every(({ pid }) => pid !== parent));
 }
