@@ -96,8 +96,10 @@ test('a worker that breaks under load is followed by one that has the same route
 
 test('a program that exits in the middle of it all ends as it said', async t => {
   const { a, b } = await openTunnelPair(testScope(t), { log: quiet });
-  await a.tunnel.close();
   const transfer = await transferForEver(a.netns, b.netns, b.inner4);
+  // A connection that is still being made would be refused for good by a tunnel that has no routes yet.
+  await eventually('traffic', () => a.tunnel.counters().sent.bytes > 1e6);
+  await a.tunnel.close();
   const modules = ['base/log.ts', 'tunnel/tunnel.ts'].map(file => path.resolve('src', file));
   const program = `
     (async () => {
