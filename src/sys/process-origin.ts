@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import process from 'node:process';
 import { capabilities } from './capabilities.ts';
+import { zeroEnded } from './process-status.ts';
 
 export interface ProcessOrigin {
   readonly pid: number;
@@ -23,8 +24,8 @@ export function processOrigin(pid: number, program: RegExp): ProcessOrigin | und
   try {
     const before = trustIn(pid, program);
     if (before === undefined || !hasOurRoot(pid)) return undefined;
-    const argv = partsOf(`/proc/${pid}/cmdline`);
-    const variables = partsOf(`/proc/${pid}/environ`).filter(text => text.includes('='));
+    const argv = zeroEnded(`/proc/${pid}/cmdline`);
+    const variables = zeroEnded(`/proc/${pid}/environ`).filter(text => text.includes('='));
     const folder = readlinkSync(`/proc/${pid}/cwd`);
     // It may have become another program meanwhile, which is more to be trusted than what was just read.
     const after = trustIn(pid, program);
@@ -63,10 +64,4 @@ const setIdBits = 0o6000;
 function hasOurRoot(pid: number): boolean {
   const [its, ours] = [`/proc/${pid}/root/`, '/'].map(path => statSync(path, { bigint: true }));
   return its !== undefined && its.dev === ours?.dev && its.ino === ours.ino;
-}
-
-/** Words that end with a zero byte each; one of them may be empty. */
-function partsOf(path: string): string[] {
-  const text = readFileSync(path, 'utf8');
-  return text === '' ? [] : text.replace(/\0$/, '').split('\0');
 }

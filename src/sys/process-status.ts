@@ -48,8 +48,13 @@ function pids(): number[] {
     .map(Number);
 }
 
-function argvOf(pid: number): string[] {
-  const text = read(`/proc/${pid}/cmdline`) ?? '';
+function argvOf(pid: number): readonly string[] {
+  return attempt(() => zeroEnded(`/proc/${pid}/cmdline`)) ?? [];
+}
+
+/** The words of a file of /proc that ends each with a zero byte; one of them may be empty. */
+export function zeroEnded(path: string): string[] {
+  const text = readFileSync(path, 'utf8');
   return text === '' ? [] : text.replace(/\0$/, '').split('\0');
 }
 
